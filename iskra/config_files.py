@@ -1,0 +1,171 @@
+"""Reads the configuration's YAML files; each error names file, line, field and what was expected."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from schemas.config import Config, Judging, Metric, decode_hook, judging_of
+from schemas.points import METRIC_NAME
+
+THRESHOLDS = "slo-thresholds-matrix.yml"
+DEFAULT_DIR = Path(__file__).resolve().parent.parent / "config"
+
+_PATH_STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+|\.\.\.)\]")
+_PRIORITIES = ("P2", "P1", "P0")
+
+
+class ConfigError(ValueError):
+    """A configuration that is refused as a whole; the text is `FILE:LINE: FIELD: what was expected`."""
+
+
+def load(directory: Path | None = None) -> Config:
+    """The configuration in `directory` (default: the one that comes with Iskra).
+
+    Raises:
+        ConfigError: a file is missing, is no YAML, has an unknown key, a wrong type or bounds out of order.
+    """
+    file = (directory or DEFAULT_DIR) / THRESHOLDS
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}:1: {error.strerror}; expected the file {THRESHOLDS} in the directory") from None
+    return parse(text, str(file))
+
+
+def parse(text: str, name: str) -> Config:
+    """The configuration from the text of a thresholds file; `name` stands for the file in errors.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ConfigError(f"{name}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}") from None
+    _refuse_duplicate_keys(root, name)
+    try:
+        config = msgspec.convert(data, Config, dec_hook=decode_hook)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `")
+        steps = [key or index for key, index in _PATH_STEP.findall(path.rstrip("`"))]
+        unknown = re.search(r"unknown field `(.+?)`", what)
+        if unknown:
+            steps.append(unknown[1])
+        raise ConfigError(f"{name}:{_line(root, steps)}: {'.'.join(steps) or 'file'}: {what}") from None
+    problem = _first_problem(config)
+    if problem:
+        steps, what = problem
+        raise ConfigError(f"{name}:{_line(root, steps)}: {'.'.join(steps)}: {what}")
+    return config
+
+
+def _line(node: Any, steps: list[str]) -> int:
+    """The line (from 1) of the deepest node on the path that exists; wildcards stay at their parent."""
+    line: int = node.start_mark.line + 1 if node is not None else 1
+    for step in steps:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == step), None)
+            if pair is None:
+                return line
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
+            node = node.value[int(step)]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
+
+
+def _refuse_duplicate_keys(node: Any, name: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise ConfigError(f"{name}:{key.start_mark.line + 1}: {key.value}: expected once, stands here again")
+            seen.add(key.value)
+            _refuse_duplicate_keys(value, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_duplicate_keys(item, name)
+
+
+def _first_problem(config: Config) -> tuple[list[str], str] | None:
+    """What the types cannot say: orders and units."""
+    if not config.windows:
+        return ["windows"], "expected at least one window size"
+    for i, size in enumerate(config.windows):
+        if size <= 0 or size % 1000 or (i and size <= config.windows[i - 1]):
+            return ["windows", str(i)], "expected whole seconds, ascending"
+    time = config.time
+    for field in ("allowed_lateness", "max_age", "max_skew"):
+        if getattr(time, field) < 0 or (field == "allowed_lateness" and time.allowed_lateness % 1000):
+            return ["time", field], "expected whole seconds, 0 or more"
+    for field in ("idle_after", "expire_after"):
+        if getattr(time, field) < 1:
+            return ["time", field], "expected 1 tick or more"
+    problem = _judging_problem(config.defaults)
+    if problem:
+        return ["defaults", *problem[0]], problem[1]
+    for name, metric in config.metrics.items():
+        problem = _metric_problem(name, metric, config.defaults)
+        if problem:
+            return ["metrics", name, *problem[0]], problem[1]
+    for i, override in enumerate(config.subjects):
+        if override.idle_after is not None and override.idle_after < 1:
+            return ["subjects", str(i), "idle_after"], "expected 1 tick or more"
+    return None
+
+
+def _judging_problem(judging: Judging) -> tuple[list[str], str] | None:
+    if judging.statistic != "mean":
+        return ["statistic"], "expected mean"
+    if judging.slide != 1000:
+        return ["slide"], "expected 1s: verdicts move every second and at each point"
+    for field in ("window", "fast_window"):
+        if getattr(judging, field) < 1000 or getattr(judging, field) % 1000:
+            return [field], "expected whole seconds, 1s or more"
+    if judging.fast_window > judging.window:
+        return ["fast_window"], "expected at most the window"
+    for field in ("fast_min_points", "min_points"):
+        if getattr(judging, field) < 1:
+            return [field], "expected 1 or more"
+    if not 0 <= judging.hysteresis <= 1e9:
+        return ["hysteresis"], "expected 0 or more"
+    return None
+
+
+def _metric_problem(name: str, metric: Metric, defaults: Judging) -> tuple[list[str], str] | None:
+    if METRIC_NAME.match(name) is None:
+        return [], "expected a metric name: a lower-case letter, then up to 63 of a-z 0-9 _"
+    problem = _judging_problem(judging_of(metric, defaults))
+    if problem:
+        return problem
+    least, greatest = metric.values
+    if not -1e9 <= least < greatest <= 1e9:
+        return ["values"], "expected [least, greatest] within ±10⁹"
+    for side, sign in (("low", -1), ("high", 1)):
+        bounds = [(p, b) for p in _PRIORITIES if (b := getattr(getattr(metric, side), p)) is not None]
+        for p, bound in bounds:
+            if not least <= bound <= greatest:
+                return [side, p], f"expected a bound within [{least:g}, {greatest:g}]"
+        for (_, inner), (p, outer) in zip(bounds, bounds[1:], strict=False):
+            if sign * outer <= sign * inner:
+                return [side, p], f"expected {'below' if sign < 0 else 'above'} {inner:g}, the bound before it"
+    lows, highs = (
+        [b for b in (metric.low.P2, metric.low.P1, metric.low.P0) if b is not None],
+        [b for b in (metric.high.P2, metric.high.P1, metric.high.P0) if b is not None],
+    )
+    if lows and highs and max(lows) >= min(highs):
+        return ["high"], "expected above the low bounds"
+    for field in ("range", "optimal"):
+        pair = getattr(metric, field)
+        if pair is not None and pair[0] >= pair[1]:
+            return [field], "expected [low, high], low below high"
+    return None

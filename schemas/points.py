@@ -1,0 +1,146 @@
+"""A point: one number that a producer says about one subject at one instant; and how it is read.
+
+Reading has two speeds. `POINTS` is one typed decoder for the well-formed case and is all that the hot path uses.
+When it refuses a message, `split` takes the message apart so that one bad item does not cost the rest of its batch.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from typing import Any
+
+import msgspec
+
+VALUE_SCALE = 10**9
+"""Values are held as integers: the nearest to value × 10⁹ (semantics §2)."""
+
+MAX_VALUE = 1e9
+"""Greatest |value| of any metric."""
+
+MAX_TS_MS = 253_402_300_799_999
+"""Last millisecond of the year 9999; `ts` lies in 0 … this."""
+
+MAX_POINTS = 10_000
+"""Points in one message at the most."""
+
+DEFAULT_TENANT = "default"
+
+METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
+ENTITY_NAME = re.compile(r"[\w.:\-]{1,128}\Z")
+"""Tenant, subject, source: letters and digits of any script and `. _ : -` (`isalnum` narrows `\\w` in `is_entity_name`)."""
+
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
+
+
+class Point(msgspec.Struct, gc=False, kw_only=True):
+    """One metric event.
+
+    Attributes:
+        tenant: who owns the subject; 1–128 characters, see `ENTITY_NAME`.
+        subject: whom the number is about; likewise.
+        metric: `[a-z][a-z0-9_]{0,63}`.
+        value: finite, |value| ≤ 10⁹ (0–1 for the vitals).
+        ts: event time, integer epoch milliseconds, or RFC 3339 text with a zone (`parse_ts`).
+        source: where the number comes from; free, may be left out.
+    """
+
+    subject: str
+    metric: str
+    value: float
+    ts: int | str
+    tenant: str = DEFAULT_TENANT
+    source: str | None = None
+
+
+class BadPoint(ValueError):
+    """A point that is refused. `reason` is the dead-letter reason, `str(error)` the detail for people."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+POINTS = msgspec.json.Decoder(Point | list[Point])
+"""Decodes a JSON message of `metrics.points`: one point or an array of points."""
+
+POINTS_MSGPACK = msgspec.msgpack.Decoder(Point | list[Point])
+"""The same for messages with the header `encoding: msgpack`."""
+
+_RAW_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def is_entity_name(name: str) -> bool:
+    """Whether `name` may be a tenant, a subject or a source: 1–128 letters, digits (any script) and `. _ : -`."""
+    return ENTITY_NAME.match(name) is not None
+
+
+def parse_ts(ts: int | str) -> int:
+    """Event time as epoch milliseconds.
+
+    Args:
+        ts: integer milliseconds, or RFC 3339 text with a zone; digits below the millisecond are cut off.
+    Raises:
+        BadPoint: `invalid`: no time, no zone, or outside the years 1970–9999.
+    """
+    if isinstance(ts, str):
+        match = _RFC3339.match(ts)
+        if match is None:
+            raise BadPoint("invalid", "ts: expected integer epoch milliseconds or RFC 3339 with a zone")
+        base, fraction, zone = match.groups()
+        try:
+            seconds = msgspec.convert(base.replace(" ", "T") + zone, datetime.datetime).timestamp()
+        except (msgspec.ValidationError, ValueError, OverflowError) as error:
+            raise BadPoint("invalid", f"ts: {error}") from None
+        ts = int(seconds) * 1000 + int(((fraction or "") + "000")[:3])
+    if not 0 <= ts <= MAX_TS_MS:
+        raise BadPoint("invalid", f"ts: {ts} is outside the years 1970 to 9999")
+    return ts
+
+
+def split(value: bytes, encoding: str | None = None) -> list[tuple[bytes, Point | BadPoint, dict[str, Any]]]:
+    """Takes a message apart into its items, each decoded alone: the slow, forgiving reading.
+
+    Args:
+        value: the message, JSON (or msgpack where `encoding` says so).
+    Returns:
+        For each item: its bytes, the point or why it is refused, and what could be read of it (a mapping, maybe empty).
+    Raises:
+        BadPoint: `undecodable` or `too_many_points`: the message as a whole cannot be read.
+    """
+    items = _items(value, encoding)
+    if len(items) > MAX_POINTS:
+        raise BadPoint("too_many_points", f"{len(items)} points in one message, at most {MAX_POINTS}")
+    return [(raw, _point(item), item if isinstance(item, dict) else {}) for raw, item in items]
+
+
+def _items(value: bytes, encoding: str | None) -> list[tuple[bytes, Any]]:
+    if encoding == "msgpack":
+        try:
+            decoded = msgspec.msgpack.decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise BadPoint("undecodable", f"msgpack: {error}") from None
+        listed = decoded if isinstance(decoded, list) else [decoded]
+        return [(msgspec.msgpack.encode(item), item) for item in listed]
+    try:
+        if value.lstrip()[:1] != b"[":
+            return [(value, _loads(value))]
+        try:
+            return [(bytes(raw), _loads(bytes(raw))) for raw in _RAW_ITEMS.decode(value)]
+        except msgspec.DecodeError:
+            # NaN and Infinity are no JSON, but producers write them: one such item must not cost its neighbours
+            return [(json.dumps(item, ensure_ascii=False).encode("utf-8", "surrogatepass"), item) for item in _loads(value)]
+    except (ValueError, RecursionError) as error:
+        raise BadPoint("undecodable", f"JSON: {error}") from None
+
+
+def _loads(raw: bytes) -> Any:
+    return json.loads(raw)
+
+
+def _point(item: Any) -> Point | BadPoint:
+    try:
+        return msgspec.convert(item, Point)
+    except (msgspec.ValidationError, OverflowError) as error:
+        return BadPoint("invalid", str(error))
