@@ -1,0 +1,1 @@
+"""Tests. A package, so that `tests/processors` is not taken for `processors`."""
