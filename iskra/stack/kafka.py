@@ -1,0 +1,184 @@
+"""The embedded broker: the real Apache Kafka (KRaft, one node, loopback) as a child process, its log kept over kill -9.
+
+Settings stand in `deploy/kafka/server.properties`; those for a quick return after a kill were measured, see
+docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import string
+import subprocess
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from iskra.stack import children, jars, ports
+from iskra.stack.errors import DataDirError, MissingToolError, PartFailedError, PortInUseError
+
+HEAP = "-Xmx512m"
+START_TIMEOUT_S = 60.0
+"""Boot takes 3–5 s; after kill -9 at most 64 MB a partition are read again; the rest is for a machine that is busy."""
+STOP_TIMEOUT_S = 30.0
+"""A clean stop takes 0.4–0.8 s: it flushes and closes the open segments."""
+FORMAT_TIMEOUT_S = 60.0
+
+QUICK_CLIENT: dict[str, Any] = {
+    "reconnect.backoff.ms": 50,
+    "reconnect.backoff.max.ms": 200,
+    "retry.backoff.max.ms": 200,
+    "log_level": 0,
+}
+"""librdkafka settings of clients that look whether the broker is back: quick, and silent while it is not."""
+
+
+class EmbeddedKafka:
+    """One broker with its data under `data`/kafka.
+
+    Use `start`, `stop` and `kill`; or `prepare`, `command` and `ready` where a supervisor runs the process.
+
+    Args:
+        data: directory of the instance; made if absent. port: 0 takes the one of the last run if free, else a free one.
+        preferred: the port to try first where none is given and there was no run before. log: file for what it says.
+    """
+
+    def __init__(self, data: Path, *, port: int = 0, preferred: int = 0, log: Path | None = None, heap: str = HEAP) -> None:
+        self.data = data.resolve() / "kafka"
+        self.log = log or data.resolve() / "logs" / "kafka.log"
+        self.port = port
+        self._given = port != 0
+        self._preferred = preferred
+        self._heap = heap
+        self._process: subprocess.Popen[bytes] | None = None
+        self._admin: AdminClient | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """The bootstrap address, HOST:PORT; the port is known after `prepare`."""
+        return f"{ports.LOOPBACK}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of a broker started by `start`."""
+        return self._process.pid if self._process is not None else None
+
+    def prepare(self) -> None:
+        """Jars, ports, settings, and the format of the log directory, which is done once.
+
+        Raises:
+            MissingToolError: Java or Maven is not there. PortInUseError: the given port is taken. DataDirError: cannot be written.
+        """
+        self._java = jars.java()
+        self._jars = jars.ensure_jars()
+        try:
+            (self.data / "log").mkdir(parents=True, exist_ok=True)
+            self._choose_ports()
+            template = string.Template((jars.KAFKA_DIR / "server.properties").read_text(encoding="utf-8"))
+            # a backslash begins an escape in Java's properties
+            log_dir = str(self.data / "log").replace("\\", "\\\\")
+            settings = template.substitute(port=self.port, controller_port=self._controller_port, log_dir=log_dir)
+            self._properties.write_text(settings, encoding="utf-8")
+        except OSError as error:
+            raise DataDirError(f"{self.data}: {error.strerror or error}; choose a directory that can be written with --data") from None
+        if not (self.data / "log" / "meta.properties").exists():
+            self._format()
+
+    @property
+    def _properties(self) -> Path:
+        return self.data / "server.properties"
+
+    def _choose_ports(self) -> None:
+        """Keeps the ports over restarts where it can, so that clients find the broker again."""
+        kept = self.data / "ports.json"
+        last: dict[str, int] = json.loads(kept.read_text()) if kept.exists() else {}
+        if self._given:
+            if not ports.is_free(self.port):
+                raise PortInUseError(f"port {self.port} is in use: choose another one for Kafka, or use the broker there with --kafka")
+        else:
+            self.port = ports.free_port(last.get("broker", self._preferred))
+        controller = ports.free_port(last.get("controller", 0))
+        while controller == self.port:
+            controller = ports.free_port()
+        self._controller_port = controller
+        kept.write_text(json.dumps({"broker": self.port, "controller": controller}))
+
+    def _jvm(self) -> list[str]:
+        options = [f"-Dlog4j2.configurationFile={jars.KAFKA_DIR / 'log4j2.properties'}", "-Djava.awt.headless=true"]
+        return [self._java, *options, "-Djava.net.preferIPv4Stack=true", "-cp", os.pathsep.join(map(str, self._jars))]
+
+    def _format(self) -> None:
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = [*self._jvm(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+        command += ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._properties)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=FORMAT_TIMEOUT_S)
+        if done.returncode != 0:
+            version = jars.java_version(self._java)
+            if version < jars.LEAST_JAVA:
+                raise MissingToolError(f"{self._java} is version {version}. {jars.JAVA_HINT}")
+            lines = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
+            said = [line for line in lines if not line.startswith("\tat ")][-1]
+            raise PartFailedError(f"Kafka could not format {self.data}: {said}")
+
+    def command(self) -> list[str]:
+        """The command line of the broker; call `prepare` first."""
+        options = [self._heap, "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Xshare:auto"]
+        return [*self._jvm(), *options, "kafka.Kafka", str(self._properties)]
+
+    def ready(self) -> bool:
+        """Whether the broker answers and every partition has a leader, so that it takes writes. Blocks up to 1 s."""
+        if not ports.accepts(self.port):
+            return False
+        if self._admin is None:
+            self._admin = AdminClient({"bootstrap.servers": self.bootstrap, **QUICK_CLIENT})
+        try:
+            metadata = self._admin.list_topics(timeout=1.0)
+        except KafkaException:
+            return False
+        leaders = [p.leader for topic in metadata.topics.values() for p in topic.partitions.values()]
+        return bool(metadata.brokers) and all(leader >= 0 for leader in leaders)
+
+    def start(self, timeout: float = START_TIMEOUT_S) -> None:
+        """Starts the broker and waits until it is ready, at most `timeout` seconds. Call it in the main thread.
+
+        Raises:
+            PartFailedError: it ended or was not ready in time; also what `prepare` raises.
+        """
+        deadline = time.monotonic() + timeout
+        for attempt in (1, 2, 3):
+            self.prepare()
+            self._process = children.spawn(self.command(), log=self.log)
+            while time.monotonic() < deadline and self._process.poll() is None:
+                if self.ready():
+                    return
+                time.sleep(0.05)
+            ended = self._process.poll() is not None
+            self.kill()
+            # a port that was free a moment ago may have been taken since: then with another one
+            if not ended or self._given or attempt == 3 or ports.is_free(self.port):
+                break
+        raise PartFailedError(f"Kafka was not ready within {timeout:g} s: {children.tail(self.log)} (see {self.log})")
+
+    def stop(self, timeout: float = STOP_TIMEOUT_S) -> int | None:
+        """Stops the broker cleanly and gives its exit code; kills it after `timeout` seconds. None: it was not running."""
+        process, self._process, self._admin = self._process, None, None
+        if process is None:
+            return None
+        process.terminate()
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def kill(self) -> None:
+        """Kills the broker at once (kill -9) and waits until it is gone; its data stay."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()

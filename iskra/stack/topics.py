@@ -1,0 +1,153 @@
+"""Topics on the broker: creates what the registry lists, and compares what is there with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its own documentation imports them from here
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from iskra.stack.errors import NotReachableError, TopicMismatchError
+from iskra.stack.kafka import QUICK_CLIENT
+from schemas.topics import DEFAULT_PARTITIONS, TOPICS, TopicSpec, full_name
+
+ANSWER_TIMEOUT_S = 10.0
+"""One request to a broker that is up takes milliseconds; a broker that was killed is back within 5 s."""
+LEADER_TIMEOUT_S = 20.0
+"""A new topic has its leaders within 0.2 s; 20 s for a machine that is busy."""
+
+
+class TopicReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One topic of the registry as the broker has it: `partitions` is None if it is absent; `findings` say what is wrong."""
+
+    name: str
+    spec: TopicSpec
+    expected_partitions: int
+    partitions: int | None
+    settings: dict[str, str]
+    findings: list[str]
+
+
+def admin(kafka: str) -> AdminClient:
+    """An admin client of the broker at `kafka` (HOST:PORT); it connects at its first request."""
+    return AdminClient({"bootstrap.servers": kafka, **QUICK_CLIENT})
+
+
+def expected_partitions(spec: TopicSpec, partitions: int) -> int:
+    """How many partitions the topic is to have where co-partitioned ones have `partitions`."""
+    return partitions if spec.copartitioned else 1
+
+
+def ensure_topics(kafka: str, namespace: str, partitions: int = DEFAULT_PARTITIONS) -> None:
+    """Creates the registry's topics that `namespace` lacks and waits until each has its leaders.
+
+    Raises:
+        NotReachableError: the broker does not answer. TopicMismatchError: a topic exists with another number of partitions.
+    """
+    client = admin(kafka)
+    present = partition_counts(client, kafka)
+    wrong = [
+        f"{name} has {present[name]} partitions, expected {count}"
+        for spec in TOPICS
+        if (name := full_name(namespace, spec.name)) in present and present[name] != (count := expected_partitions(spec, partitions))
+    ]
+    if wrong:
+        raise TopicMismatchError(f"{'; '.join(wrong)}: start with the count that is there (--partitions), or use another --namespace")
+    missing = [spec for spec in TOPICS if full_name(namespace, spec.name) not in present]
+    if not missing:
+        return
+    new = [
+        NewTopic(full_name(namespace, spec.name), expected_partitions(spec, partitions), config=spec.settings(namespace))
+        for spec in missing
+    ]
+    for name, future in client.create_topics(new, operation_timeout=ANSWER_TIMEOUT_S).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            # another process of this stack may create them at the same time
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise NotReachableError(f"{kafka} refused to create {name}: {error.args[0].str()}") from None
+    _await_leaders(client, kafka, {topic.topic for topic in new})
+
+
+def partition_counts(client: AdminClient, kafka: str, timeout: float = ANSWER_TIMEOUT_S) -> dict[str, int]:
+    """Every topic of the broker with its number of partitions.
+
+    Raises:
+        NotReachableError: the broker does not answer within `timeout` seconds.
+    """
+    try:
+        metadata = client.list_topics(timeout=timeout)
+    except KafkaException as error:
+        raise NotReachableError(f"Kafka at {kafka} does not answer: {error.args[0].str()}") from None
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def _await_leaders(client: AdminClient, kafka: str, names: Iterable[str]) -> None:
+    deadline = time.monotonic() + LEADER_TIMEOUT_S
+    waiting = set(names)
+    while waiting and time.monotonic() < deadline:
+        topics = client.list_topics(timeout=ANSWER_TIMEOUT_S).topics
+        waiting = {
+            name
+            for name in waiting
+            if name not in topics or not topics[name].partitions or any(p.leader < 0 for p in topics[name].partitions.values())
+        }
+        if waiting:
+            time.sleep(0.02)
+    if waiting:
+        raise NotReachableError(f"Kafka at {kafka} has no leader for {', '.join(sorted(waiting))} after {LEADER_TIMEOUT_S:g} s")
+
+
+def report(kafka: str, namespace: str, partitions: int | None = None, timeout: float = ANSWER_TIMEOUT_S) -> list[TopicReport]:
+    """The registry's topics as the broker has them, with what is wrong about each.
+
+    `partitions` is the number expected of co-partitioned topics; None takes that of the points topic.
+
+    Raises:
+        NotReachableError: the broker does not answer within `timeout` seconds.
+    """
+    client = admin(kafka)
+    present = partition_counts(client, kafka, timeout)
+    if partitions is None:
+        partitions = present.get(full_name(namespace, TOPICS[0].name), DEFAULT_PARTITIONS)
+    names = [full_name(namespace, spec.name) for spec in TOPICS]
+    settings = _settings(client, kafka, [name for name in names if name in present])
+    return [
+        _report_one(name, spec, namespace, expected_partitions(spec, partitions), present.get(name), settings.get(name, {}))
+        for name, spec in zip(names, TOPICS, strict=True)
+    ]
+
+
+def _report_one(name: str, spec: TopicSpec, namespace: str, expected: int, count: int | None, found: dict[str, str]) -> TopicReport:
+    findings: list[str] = []
+    if count is None:
+        findings.append("absent")
+    else:
+        if count != expected:
+            findings.append(f"{count} partitions, expected {expected}")
+        wanted = spec.settings(namespace)
+        findings += [f"{key}={found.get(key)}, expected {value}" for key, value in wanted.items() if found.get(key) != value]
+    relevant = {key: found[key] for key in spec.settings(namespace) if key in found}
+    return TopicReport(name=name, spec=spec, expected_partitions=expected, partitions=count, settings=relevant, findings=findings)
+
+
+def _settings(client: AdminClient, kafka: str, names: list[str]) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    futures: dict[Any, Any] = client.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in names])
+    try:
+        return {
+            resource.name: {key: entry.value for key, entry in future.result(ANSWER_TIMEOUT_S).items()}
+            for resource, future in futures.items()
+        }
+    except KafkaException as error:
+        raise NotReachableError(f"Kafka at {kafka} did not tell its topics' settings: {error.args[0].str()}") from None
