@@ -6,7 +6,7 @@ When it refuses a message, `split` takes the message apart so that one bad item 
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import re
 from typing import Any
@@ -54,6 +54,17 @@ class Point(msgspec.Struct, gc=False, kw_only=True):
     source: str | None = None
 
 
+class TimedPoint(msgspec.Struct, gc=False, kw_only=True):
+    """A point whose `ts` is integer milliseconds: nearly all are, and they decode without a second thought."""
+
+    subject: str
+    metric: str
+    value: float
+    ts: int
+    tenant: str = DEFAULT_TENANT
+    source: str | None = None
+
+
 class BadPoint(ValueError):
     """A point that is refused. `reason` is the dead-letter reason, `str(error)` the detail for people."""
 
@@ -64,6 +75,9 @@ class BadPoint(ValueError):
 
 POINTS = msgspec.json.Decoder(Point | list[Point])
 """Decodes a JSON message of `metrics.points`: one point or an array of points."""
+
+TIMED_POINTS = msgspec.json.Decoder(TimedPoint | list[TimedPoint])
+"""The same for messages all of whose points have integer `ts`."""
 
 POINTS_MSGPACK = msgspec.msgpack.Decoder(Point | list[Point])
 """The same for messages with the header `encoding: msgpack`."""
@@ -90,7 +104,7 @@ def parse_ts(ts: int | str) -> int:
             raise BadPoint("invalid", "ts: expected integer epoch milliseconds or RFC 3339 with a zone")
         base, fraction, zone = match.groups()
         try:
-            seconds = msgspec.convert(base.replace(" ", "T") + zone, datetime.datetime).timestamp()
+            seconds = msgspec.convert(base.replace(" ", "T") + zone, dt.datetime).timestamp()
         except (msgspec.ValidationError, ValueError, OverflowError) as error:
             raise BadPoint("invalid", f"ts: {error}") from None
         ts = int(seconds) * 1000 + int(((fraction or "") + "000")[:3])
@@ -113,6 +127,13 @@ def split(value: bytes, encoding: str | None = None) -> list[tuple[bytes, Point 
     if len(items) > MAX_POINTS:
         raise BadPoint("too_many_points", f"{len(items)} points in one message, at most {MAX_POINTS}")
     return [(raw, _point(item), item if isinstance(item, dict) else {}) for raw, item in items]
+
+
+def raw_items(value: bytes) -> list[bytes]:
+    """The bytes of each item of a well-formed JSON message; of a lone point the message itself."""
+    if value.lstrip()[:1] != b"[":
+        return [value]
+    return [bytes(raw) for raw in _RAW_ITEMS.decode(value)]
 
 
 def _items(value: bytes, encoding: str | None) -> list[tuple[bytes, Any]]:

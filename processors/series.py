@@ -1,0 +1,291 @@
+"""One metric of one subject: its points by second, its sliding sums, its rungs and its status.
+
+The path of a point is short because most points cannot change anything: while a series is `calm`, a point of the
+current second whose value lies within [`x_low`, `x_high`] is only appended. Both judged means then stay between the
+same bounds (a mean of values within a band is within it), so the full procedure of semantics §5 would say nothing.
+"""
+
+from __future__ import annotations
+
+from processors.compiled import MetricSpec, SubjectTiming
+from processors.ladder import Ladder
+from processors.quantiles import EXACT
+from processors.windows import Part, Second, add_before_last
+from schemas.outputs import Level, Priority, Side, UnknownReason
+
+NEVER = -(1 << 62)
+"""Before every `ts`."""
+
+
+class Status:
+    """The last status of a series."""
+
+    __slots__ = ("level", "priority", "reason", "side", "since")
+
+    def __init__(self, level: Level, priority: Priority | None, side: Side | None, reason: UnknownReason | None, since: int) -> None:
+        self.level: Level = level
+        self.priority: Priority | None = priority
+        self.side: Side | None = side
+        self.reason: UnknownReason | None = reason
+        self.since = since
+
+
+class Series:
+    """State of one (subject, metric)."""
+
+    __slots__ = (
+        "awake",
+        "calm",
+        "count",
+        "current",
+        "current_offset",
+        "fast_count",
+        "fast_total",
+        "ladder",
+        "late",
+        "max_ts",
+        "missing_ms",
+        "name",
+        "parts",
+        "past",
+        "refused",
+        "ring_counts",
+        "ring_offsets",
+        "ring_totals",
+        "run_count",
+        "run_ts",
+        "run_value",
+        "spec",
+        "status",
+        "summed",
+        "total",
+        "x_high",
+        "x_low",
+    )
+
+    def __init__(self, spec: MetricSpec, timing: SubjectTiming, sizes: int) -> None:
+        self.name = spec.name
+        self.spec = spec
+        self.missing_ms = spec.missing_ms if timing.missing_ms is None else timing.missing_ms
+        self.ladder: Ladder | None = Ladder(spec.rungs) if spec.rungs else None
+        self.status: Status | None = None
+        self.awake = False
+        # points of the subject's current second; the first `summed` of them stand in the sums below
+        self.current: list[int] = []
+        self.current_offset = 0
+        self.summed = 0
+        self.past: dict[int, Second] = {}
+        self.parts = [Part() for _ in range(sizes)]
+        # the judged window, ending with the current second
+        self.count = 0
+        self.total = 0
+        self.fast_count = 0
+        self.fast_total = 0
+        window = spec.window if self.ladder is not None else 0
+        self.ring_counts = [0] * window
+        self.ring_totals = [0] * window
+        self.ring_offsets = [0] * window
+        # quality of the data
+        self.max_ts = NEVER
+        self.run_value = 0
+        self.run_count = 0
+        self.run_ts = NEVER
+        self.late: dict[int, int] = {}
+        self.refused: dict[int, int] = {}
+        # the short path
+        self.calm = False
+        self.x_low = 0.0
+        self.x_high = 0.0
+
+    def sync(self, second: int) -> None:
+        """Brings the sums up to the points of the current second (`second`)."""
+        current = self.current
+        number = len(current)
+        if number != self.summed:
+            if self.ladder is not None:
+                fresh = current[self.summed :] if self.summed else current
+                self.add_to_sums(second, len(fresh), sum(fresh))
+            self.summed = number
+        if number > EXACT:
+            self.fold(second)
+
+    def add_to_sums(self, second: int, count: int, total: int) -> None:
+        """Adds points of the current second to the judged window."""
+        place = second % self.spec.window
+        if not self.ring_counts[place]:
+            self.ring_offsets[place] = self.current_offset
+        self.ring_counts[place] += count
+        self.ring_totals[place] += total
+        self.count += count
+        self.total += total
+        self.fast_count += count
+        self.fast_total += total
+
+    def fold(self, second: int) -> None:
+        """Folds the current second's points (all summed) into a part: a flood costs no memory."""
+        kept = self.past.get(second)
+        if kept is None:
+            kept = self.past[second] = Second([], self.max_ts)
+        kept.values += self.current
+        kept.last_ts = self.max_ts
+        kept.fold()
+        self.current = []
+        self.summed = 0
+        self.calm = False
+
+    def roll(self, second: int) -> None:
+        """Ends second − 1 and begins `second`: the judged window slides. Sums must be up to date."""
+        current = self.current
+        if current:
+            kept = self.past.get(second - 1)
+            if kept is None:
+                self.past[second - 1] = Second(current, self.max_ts)
+            else:
+                kept.values += current
+                kept.last_ts = self.max_ts
+            self.current = []
+            self.summed = 0
+        self.calm = False
+        if self.ladder is not None and self.count:
+            spec = self.spec
+            counts = self.ring_counts
+            place = (second - spec.fast_window) % spec.window
+            gone = counts[place]
+            if gone:
+                self.fast_count -= gone
+                self.fast_total -= self.ring_totals[place]
+            place = second % spec.window
+            gone = counts[place]
+            if gone:
+                self.count -= gone
+                self.total -= self.ring_totals[place]
+                counts[place] = 0
+                self.ring_totals[place] = 0
+
+    def add_in_order(self, value: int, ts: int, second: int, offset: int) -> None:
+        """Adds a point of the current second, not older than any of the subject's. Sums must be up to date."""
+        if not self.current and second not in self.past:
+            self.current_offset = offset
+        self.current.append(value)
+        self.max_ts = ts
+        self.sync(second)
+
+    def add_out_of_order(self, value: int, ts: int, second: int, offset: int) -> None:
+        """Adds an on-time point of an earlier instant; `second` is the subject's current one. Sums must be up to date."""
+        at = ts // 1000
+        if at == second:
+            self._add_to_current(value, ts, second, offset)
+            if self.ladder is not None:
+                self.add_to_sums(second, 1, value)
+            return
+        kept = self.past.get(at)
+        if kept is None:
+            self.past[at] = Second([value], ts)
+        else:
+            kept.add(value, ts)
+        spec = self.spec
+        if self.ladder is not None and at > second - spec.window:
+            place = at % spec.window
+            if not self.ring_counts[place]:
+                self.ring_offsets[place] = offset
+            self.ring_counts[place] += 1
+            self.ring_totals[place] += value
+            self.count += 1
+            self.total += value
+            if at > second - spec.fast_window:
+                self.fast_count += 1
+                self.fast_total += value
+
+    def _add_to_current(self, value: int, ts: int, second: int, offset: int) -> None:
+        if not self.current:
+            folded = self.past.get(second)
+            if folded is not None and ts < folded.last_ts:
+                folded.add(value, ts)
+                return
+            if folded is None:
+                self.current_offset = offset
+            self.current.append(value)
+        elif ts >= self.max_ts:
+            self.current.append(value)
+        else:
+            add_before_last(self.current, value)
+        self.summed += 1
+
+    def extend_run(self, value: int, ts: int) -> None:
+        """Counts an on-time point, in log order, into the run of equal values."""
+        if value == self.run_value and self.run_count:
+            self.run_count += 1
+        else:
+            self.run_value = value
+            self.run_count = 1
+            self.run_ts = ts
+
+    def is_steady(self, now: int) -> bool:
+        """Whether a judging at `now` (ms) with the present sums cannot change anything."""
+        ladder = self.ladder
+        status = self.status
+        return (
+            ladder is not None
+            and status is not None
+            and status.reason is None
+            and not ladder.restless
+            and self.count >= self.spec.min_points
+            and ladder.band_low * self.count <= self.total <= ladder.band_high * self.count
+            and ladder.fast_low * self.fast_count <= self.fast_total <= ladder.fast_high * self.fast_count
+            and not self.late
+            and not self.refused
+            and now - self.max_ts < self.missing_ms
+            and now - self.run_ts < self.spec.stuck_ms
+        )
+
+    def open_short_path(self) -> None:
+        """Lets the further points of this second be only appended; allowed where the series is steady or is not judged."""
+        self.calm = True
+        spec = self.spec
+        self.x_low, self.x_high = spec.min_value, spec.max_value
+        if self.ladder is not None:
+            self.x_low = max(self.x_low, self.ladder.x_low)
+            self.x_high = min(self.x_high, self.ladder.x_high)
+
+    def unknown_reason(self, now: int, first: int, last: int) -> UnknownReason | None:
+        """Why the data cannot tell, of the first four reasons; `first` … `last` are the seconds of the judged window."""
+        refused = late = 0
+        if self.refused:
+            refused = sum(number for second, number in self.refused.items() if first <= second <= last)
+        if self.late:
+            late = self.late_within(first, last)
+        if refused and 10 * refused > self.count + late + refused:
+            return "impossible"
+        if now - self.max_ts >= self.missing_ms:
+            return "missing"
+        if late > self.count:
+            return "late"
+        age = now - self.run_ts
+        # count ≥ 0.9 a second, in integers of ms
+        if self.run_count and age >= self.spec.stuck_ms and 10_000 * self.run_count >= 9 * age:
+            return "stuck"
+        return None
+
+    def late_within(self, first: int, last: int) -> int:
+        """Late points that arrived in the seconds first … last of subject time."""
+        return sum(number for second, number in self.late.items() if first <= second <= last)
+
+    def forget_marks(self, before: int) -> None:
+        """Drops the marks of late and refused points of the seconds before `before`."""
+        for marks in (self.late, self.refused):
+            for second in [second for second in marks if second < before]:
+                del marks[second]
+
+    def is_settled(self) -> bool:
+        """Whether time alone cannot make it say anything: nothing in any window, and its silence already told."""
+        if self.current or self.past or self.late or self.refused or any(part.count for part in self.parts):
+            return False
+        if self.ladder is None:
+            return True
+        return self.count == 0 and self.status is not None and self.status.reason in ("missing", "engine_error")
+
+    def first_offset(self, second: int) -> int | None:
+        """Offset of the oldest point in the judged window that ends with the current second; None: it is empty."""
+        window = self.spec.window
+        offsets = [self.ring_offsets[at % window] for at in range(second - window + 1, second + 1) if self.ring_counts[at % window]]
+        return min(offsets) if offsets else None

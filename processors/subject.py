@@ -1,0 +1,286 @@
+"""One subject: its time, and what happens at each whole second and at each point (semantics §3–5)."""
+
+from __future__ import annotations
+
+from bisect import insort
+from operator import attrgetter
+
+from xxhash import xxh3_64_hexdigest
+
+from processors.compiled import PRIORITIES, Compiled, SubjectTiming, to_float
+from processors.emission import Emission
+from processors.ladder import RungMemory
+from processors.series import Series, Status
+from processors.windows import Part
+from schemas import topics
+from schemas.outputs import Evidence, Level, PreviousStatus, SloStatus, UnknownReason
+from schemas.partitioning import subject_key
+from schemas.points import VALUE_SCALE
+
+_IN_ORDER = attrgetter("spec.order", "name")
+
+
+class Subject:
+    """State of one subject. `time` is its subject time in ms, `second` the whole second it stands in."""
+
+    __slots__ = (
+        "awake",
+        "carried",
+        "changed",
+        "due",
+        "hashed",
+        "key",
+        "name",
+        "offset",
+        "point_tick",
+        "poisoned",
+        "second",
+        "series",
+        "tenant",
+        "time",
+        "timing",
+    )
+
+    def __init__(self, tenant: str, name: str, compiled: Compiled, time: int, tick: int) -> None:
+        self.tenant = tenant
+        self.name = name
+        self.key = subject_key(tenant, name)
+        self.hashed = xxh3_64_hexdigest(self.key)
+        self.timing: SubjectTiming = compiled.timing(f"{tenant}/{name}")
+        self.time = time
+        self.second = time // 1000
+        self.series: dict[str, Series] = {}
+        self.awake: list[Series] = []
+        self.point_tick = tick  # number of the partition's tick that came last before the last accepted point
+        self.due = 0  # number of the tick at which it is to be looked at again
+        self.offset = -1  # of a restored state: records up to here stand in it already
+        self.changed = False
+        self.poisoned = False  # it made the engine raise and is left alone
+        self.carried: dict[str, Status] = {}  # last statuses of metrics whose other state was dropped then
+
+    def add_series(self, metric: str, compiled: Compiled) -> Series:
+        """A new series for `metric`."""
+        series = self.series[metric] = Series(compiled.metric(metric), self.timing, len(compiled.sizes))
+        series.status = self.carried.get(metric)
+        return series
+
+    def wake(self, series: Series) -> None:
+        """Has `series` looked at every second again."""
+        if not series.awake:
+            series.awake = True
+            insort(self.awake, series, key=_IN_ORDER)
+
+    def catch_up(self, second: int) -> None:
+        """Moves the time of a settled subject to the second of a tick that it slept through."""
+        if second > self.second:
+            self.second = second
+            self.time = second * 1000
+
+    def advance(self, time: int, compiled: Compiled, emission: Emission) -> None:
+        """Moves subject time to `time` (ms, later than now): every whole second on the way is judged, in order."""
+        last = time // 1000
+        second = self.second
+        while second < last:
+            second += 1
+            self._judge_second(second, compiled, emission)
+            if not self.awake:
+                break
+        self.second = last
+        self.time = time
+
+    def _judge_second(self, second: int, compiled: Compiled, emission: Emission) -> None:
+        now = second * 1000
+        before = second - 1
+        self.second = second
+        self.time = now
+        end = second - compiled.lateness
+        closing = end % compiled.base == 0
+        asleep = False
+        awake = self.awake
+        for series in awake:
+            if len(series.current) != series.summed:
+                series.sync(before)
+        if closing:
+            self._close_windows(end, compiled, emission)
+        for series in awake:
+            if series.ladder is not None and not series.is_steady(now):
+                self._judge(series, now, before, False, emission)
+            series.roll(second)
+            if closing and series.is_settled():
+                series.awake = False
+                asleep = True
+        if asleep:
+            self.awake = [series for series in awake if series.awake]
+
+    def _close_windows(self, end: int, compiled: Compiled, emission: Emission) -> None:
+        for series in self.awake:
+            part = _take_part(series, end)
+            if part.count:
+                for gathered in series.parts:
+                    gathered.merge(part)
+        for place, size in enumerate(compiled.sizes):
+            if end % size:
+                continue
+            for series in self.awake:
+                part = series.parts[place]
+                if part.count:
+                    series.parts[place] = Part()
+                    late = series.late_within(end - size, end - 1) if series.late else 0
+                    stats = part.stats(self.tenant, self.name, series.name, end - size, size, late)
+                    emission.emit(topics.WINDOWS, self.key, self.hashed, end * 1000, stats)
+        oldest = end - compiled.sizes[-1]
+        for series in self.awake:
+            if series.late or series.refused:
+                series.forget_marks(min(oldest, self.second - series.spec.window))
+
+    def judge_point(self, series: Series, emission: Emission) -> None:
+        """Judges `series` at a point of its own that has been added (or was late); sums must be up to date."""
+        now = self.time
+        if series.ladder is None or series.is_steady(now):
+            series.open_short_path()
+        else:
+            series.calm = False
+            self._judge(series, now, self.second, True, emission)
+
+    def _judge(self, series: Series, now: int, last: int, at_point: bool, emission: Emission) -> None:
+        """The full procedure for one metric; `last` is the last second of the judged window."""
+        spec = series.spec
+        ladder = series.ladder
+        status = series.status
+        assert ladder is not None
+        before: list[RungMemory] = ladder.memory()
+        reason = series.unknown_reason(now, last - spec.window + 1, last)
+        if reason is None and series.count < spec.min_points:
+            if not at_point:
+                return  # sparse begins at points only; the last status, rungs and running timers stand
+            reason = "sparse"
+        if reason is not None:
+            ladder.freeze()
+            if status is None or status.reason != reason:
+                self._emit_status(series, Status("UNKNOWN", None, None, reason, now), before, None, last, emission)
+            return
+        looked_at = series.fast_count >= spec.fast_min_points
+        ladder.judge(now, series.count, series.total, series.fast_count if looked_at else 0, series.fast_total)
+        rung = ladder.highest()
+        if rung is None:
+            fresh = Status("OK", None, None, None, now)
+            bound = None
+        else:
+            level: Level = "WARN" if rung.priority == 2 else "BLOCK"
+            fresh = Status(level, PRIORITIES[rung.priority], rung.side, None, now)
+            bound = to_float(rung.bound)
+        if (
+            status is None
+            or status.level != fresh.level
+            or status.priority != fresh.priority
+            or status.side != fresh.side
+            or status.reason is not None
+        ):
+            self._emit_status(series, fresh, before, bound, last, emission)
+
+    def _emit_status(
+        self, series: Series, status: Status, before: list[RungMemory], bound: float | None, last: int, emission: Emission
+    ) -> None:
+        spec = series.spec
+        ladder = series.ladder
+        assert ladder is not None
+        old = series.status
+        first = last - spec.window + 1
+        looked_at = series.fast_count >= spec.fast_min_points
+        message = SloStatus(
+            tenant=self.tenant,
+            subject=self.name,
+            metric=series.name,
+            level=status.level,
+            priority=status.priority,
+            reason=status.reason,
+            previous=None if old is None else PreviousStatus(old.level, old.priority, old.since),
+            value=series.total / (series.count * VALUE_SCALE) if series.count else None,
+            fast_value=series.fast_total / (series.fast_count * VALUE_SCALE) if looked_at else None,
+            statistic=spec.statistic,
+            window_ms=spec.window * 1000,
+            bound=bound,
+            side=status.side,
+            since=status.since,
+            evidence=Evidence(
+                count=series.count,
+                late=series.late_within(first, last) if series.late else 0,
+                topic=emission.topic,
+                partition=emission.partition,
+                first_offset=series.first_offset(last),
+                last_offset=emission.offset,
+                rungs=ladder.told(before),
+            ),
+            config=emission.config,
+        )
+        series.status = status
+        emission.emit(topics.STATUS, self.key, self.hashed, status.since, message)
+
+    def poison(self, emission: Emission) -> None:
+        """Turns every judged metric UNKNOWN `engine_error` and drops the rest of the state: it cannot be trusted."""
+        reason: UnknownReason = "engine_error"
+        for series in sorted(self.series.values(), key=_IN_ORDER):
+            if series.ladder is None or series.status is None:
+                continue
+            before = series.ladder.memory()
+            fresh = Series(series.spec, self.timing, 0)
+            fresh.status = series.status
+            if series.status.reason != reason:
+                self._emit_status(fresh, Status("UNKNOWN", None, None, reason, self.time), before, None, self.second, emission)
+            assert fresh.status is not None
+            self.carried[series.name] = fresh.status
+        self.poisoned = True
+        self.series = {}
+        self.awake = []
+
+    def rebind(self, compiled: Compiled) -> None:
+        """Judges by another configuration from now on: rungs of the same side and priority keep their state."""
+        self.timing = compiled.timing(f"{self.tenant}/{self.name}")
+        for old in list(self.series.values()):
+            old.sync(self.second)
+            self.series[old.name] = _rebound(old, compiled, self.timing, self.second)
+        self.awake = sorted((series for series in self.series.values() if series.awake), key=_IN_ORDER)
+
+
+def _take_part(series: Series, end: int) -> Part:
+    """Takes the points of the seconds before `end` out of the series."""
+    part = Part()
+    past = series.past
+    if past:
+        values: list[int] = []
+        for second in sorted(second for second in past if second < end):
+            kept = past.pop(second)
+            if kept.part is not None:
+                part.add(values)
+                values = []
+                part.merge(kept.part)
+            values += kept.values
+        part.add(values)
+    return part
+
+
+def _rebound(old: Series, compiled: Compiled, timing: SubjectTiming, second: int) -> Series:
+    spec = compiled.metric(old.name)
+    new = Series(spec, timing, len(compiled.sizes))
+    new.awake = old.awake or new.ladder is not None
+    new.status = old.status
+    new.current, new.current_offset, new.past = old.current, old.current_offset, old.past
+    new.max_ts, new.run_value, new.run_count, new.run_ts = old.max_ts, old.run_value, old.run_count, old.run_ts
+    new.late, new.refused = old.late, old.refused
+    if len(new.parts) == len(old.parts):
+        new.parts = old.parts
+    if new.ladder is not None and old.ladder is not None:
+        new.ladder.inherit(old.ladder)
+        kept = min(spec.window, old.spec.window)
+        for at in range(second - kept + 1, second + 1):
+            place, former = at % spec.window, at % old.spec.window
+            new.ring_counts[place] = old.ring_counts[former]
+            new.ring_totals[place] = old.ring_totals[former]
+            new.ring_offsets[place] = old.ring_offsets[former]
+            new.count += new.ring_counts[place]
+            new.total += new.ring_totals[place]
+            if at > second - spec.fast_window:
+                new.fast_count += new.ring_counts[place]
+                new.fast_total += new.ring_totals[place]
+        new.summed = old.summed
+    return new
