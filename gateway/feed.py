@@ -1,0 +1,389 @@
+"""Follows the topics that a page needs: two threads read Kafka and hand what they read to the event loop.
+
+`StateFeed` reads `slo.current` of every namespace from its beginning (it is compacted: this is the state) and goes on
+live; `slo.status`, `slo.windows` and `config` it reads from their ends (`config` from its beginning). A status that
+comes on both topics counts once, by its id. `PointsFeed` reads raw points, only of partitions that hold a subject
+somebody looks at.
+
+A thread hands over one batch at a time and waits until the loop has taken it, so neither side can run away. It polls
+for the first message and then drains what is there: `consume(n, t)` alone would wait for n messages or the whole t.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from gateway.world import Key, Slim, Status, SubjectKey
+from schemas.partitioning import partition_for, subject_key
+from schemas.points import POINTS, POINTS_MSGPACK, Point, parse_ts
+from schemas.topics import CONFIG, CURRENT, HEADER_ENCODING, HEADER_ID, HEADER_KIND, POINTS as POINTS_TOPIC, STATUS, WINDOWS, full_name
+
+log = structlog.get_logger()
+
+BATCH = 500
+"""Messages a batch: about 10 ms of the loop's time at the most."""
+POLL_S = 0.1
+METADATA_S = 1.0
+"""How often topics that do not exist yet are looked for, and how long the broker may take to answer."""
+HAND_OVER_S = 10.0
+TOO_FAR_BEHIND = 100_000
+"""Records of raw points behind which the reader jumps to the end: a live view shows the present."""
+
+
+class StatusRead(msgspec.Struct, frozen=True, gc=False):
+    """A status as it was read."""
+
+    key: Key
+    status: Status
+    live: bool
+
+
+class Removed(msgspec.Struct, frozen=True, gc=False):
+    """A tombstone on `slo.current`."""
+
+    key: Key
+
+
+class WindowRead(msgspec.Struct, frozen=True, gc=False):
+    """The end of a window (ms of event time) and its mean."""
+
+    subject: SubjectKey
+    metric: str
+    end: int
+    mean: float
+
+
+class ConfigRead(msgspec.Struct, frozen=True, gc=False):
+    """A configuration's body."""
+
+    namespace: str
+    hash: str
+    body: bytes
+
+
+class PointsRead(msgspec.Struct, frozen=True, gc=False):
+    """Raw points of one subject, each as JSON `[metric,ts,value]`."""
+
+    subject: SubjectKey
+    points: list[bytes]
+
+
+Read = StatusRead | Removed | WindowRead | ConfigRead | PointsRead
+
+
+class _Window(msgspec.Struct, gc=False):
+    tenant: str
+    subject: str
+    metric: str
+    start: int
+    size_ms: int
+    mean: float
+
+
+class _StatusBody(msgspec.Struct, gc=False):
+    tenant: str
+    subject: str
+    metric: str
+    level: str
+    priority: str | None
+    reason: str | None
+    previous: msgspec.Raw
+    value: float | None
+    fast_value: float | None
+    statistic: str
+    window_ms: int
+    bound: float | None
+    side: str | None
+    since: int
+    config: str
+
+
+_STATUS = msgspec.json.Decoder(_StatusBody)
+_WINDOW = msgspec.json.Decoder(_Window)
+_JSON = msgspec.json.Encoder()
+
+
+def read_status(namespace: str, identity: str, value: bytes, live: bool) -> StatusRead:
+    """A status message with its id.
+
+    Raises:
+        ValueError: it is none (msgspec's errors are ValueErrors).
+    """
+    _, offset, index, n, _ = identity.split("-", 4)
+    body = _STATUS.decode(value)
+    slim = Slim(
+        namespace, identity, body.tenant, body.subject, body.metric, body.level, body.priority, body.reason, body.previous, body.value,
+        body.fast_value, body.statistic, body.window_ms, body.bound, body.side, body.since, body.config,
+    )  # fmt: skip
+    full = b'{"namespace":' + _JSON.encode(namespace) + b',"id":' + _JSON.encode(identity) + b"," + value.lstrip()[1:]
+    status = Status(identity, (int(offset), int(index), int(n)), body.level, body.since, body.config, full, _JSON.encode(slim))
+    return StatusRead(Key(namespace, body.tenant, body.subject, body.metric), status, live)
+
+
+def header(message: KafkaMessage, name: str) -> bytes | None:
+    """The value of a header, None if it is not there."""
+    for key, value in message.headers() or ():
+        if key == name:
+            return bytes(value) if value is not None else None
+    return None
+
+
+class _Feed(threading.Thread):
+    """A thread with one consumer that hands batches to the loop. `start` begins, `stop` ends and joins it."""
+
+    def __init__(self, name: str, kafka: str, loop: asyncio.AbstractEventLoop, apply: Callable[[list[Read]], None]) -> None:
+        super().__init__(name=name, daemon=True)
+        self._loop = loop
+        self._apply = apply
+        self._ending = threading.Event()
+        self._wanted: dict[tuple[str, int], int] = {}
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": kafka,
+                "group.id": f"iskra-gateway-{uuid.uuid4()}",  # never joined: partitions are assigned by hand
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
+                "fetch.queue.backoff.ms": 2,
+                "fetch.wait.max.ms": 100,
+                "queued.max.messages.kbytes": 8192,
+                "reconnect.backoff.max.ms": 200,
+                "retry.backoff.max.ms": 200,
+                "topic.metadata.refresh.interval.ms": 30_000,
+                "allow.auto.create.topics": False,
+                "log_level": 2,
+            }
+        )
+
+    def stop(self) -> None:
+        """Ends the thread; waits up to two seconds for it."""
+        self._ending.set()
+        self.join(2.0)
+
+    def run(self) -> None:
+        """The thread's body."""
+        try:
+            while not self._ending.is_set():
+                try:
+                    self._prepare()
+                    first = self._consumer.poll(POLL_S)
+                    if first is not None:
+                        self._hand_over([first, *self._consumer.consume(BATCH, 0)])
+                except KafkaException as error:
+                    log.warning("feed waits for the broker", feed=self.name, error=str(error.args[0]))
+                    self._ending.wait(0.2)
+        finally:
+            self._consumer.close()
+
+    def _hand_over(self, messages: list[KafkaMessage]) -> None:
+        batch: list[Read] = []
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - confluent-kafka's public name begins so
+                    self._at_end(message.topic(), message.partition())
+                continue
+            try:
+                self._read(message, batch)
+            except (ValueError, KeyError, TypeError) as bad:
+                log.warning(
+                    "unreadable record", topic=message.topic(), partition=message.partition(), offset=message.offset(), error=str(bad)
+                )
+        if batch:
+            taken = threading.Event()
+            try:
+                self._loop.call_soon_threadsafe(self._take, batch, taken)
+            except RuntimeError:  # the loop is closed: the process ends
+                self._ending.set()
+                return
+            while not taken.wait(0.5) and not self._ending.is_set():
+                pass
+
+    def _take(self, batch: list[Read], taken: threading.Event) -> None:
+        try:
+            self._apply(batch)
+        finally:
+            taken.set()
+
+    def _prepare(self) -> None:
+        """Called before each poll: adjusts what is read."""
+
+    def _at_end(self, topic: str, partition: int) -> None:
+        """The end of a partition was reached."""
+
+    def _read(self, message: KafkaMessage, batch: list[Read]) -> None:
+        raise NotImplementedError
+
+
+class StateFeed(_Feed):
+    """Statuses, windows and configurations of some namespaces.
+
+    `caught_up` is set once `slo.current` of all namespaces whose topics exist was read to its end.
+    """
+
+    def __init__(
+        self,
+        kafka: str,
+        namespaces: tuple[str, ...],
+        loop: asyncio.AbstractEventLoop,
+        apply: Callable[[list[Read]], None],
+        count: Callable[[str, int], None],
+    ) -> None:
+        super().__init__("feed-state", kafka, loop, apply)
+        self.caught_up = threading.Event()
+        self.partitions: dict[str, int] = {}
+        """Partitions of the points topic, by namespace, as far as it exists."""
+        self.newest_lag: float | None = None
+        """Seconds between the newest status' time and its reading, of the first namespace."""
+        self._first = namespaces[0]
+        self._topics = {
+            full_name(ns, short): (ns, short) for ns in namespaces for short in (CONFIG, CURRENT, STATUS, WINDOWS, POINTS_TOPIC)
+        }
+        self._missing = set(self._topics)
+        self._behind: set[tuple[str, int]] = set()
+        self._next_look = 0.0
+        self._count = count
+
+    def _prepare(self) -> None:
+        if not self._missing or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + METADATA_S
+        known = self._consumer.list_topics(timeout=METADATA_S).topics
+        fresh: list[TopicPartition] = []
+        for topic in sorted(self._missing):
+            metadata = known.get(topic)
+            if metadata is None or metadata.error is not None or not metadata.partitions:
+                continue
+            self._missing.discard(topic)
+            namespace, short = self._topics[topic]
+            if short == POINTS_TOPIC:
+                self.partitions[namespace] = len(metadata.partitions)
+                continue
+            start = OFFSET_BEGINNING if short in (CURRENT, CONFIG) else OFFSET_END
+            fresh += [TopicPartition(topic, partition, start) for partition in metadata.partitions]
+            if short == CURRENT:
+                self._behind |= {(topic, partition) for partition in metadata.partitions}
+        if fresh:
+            self._consumer.incremental_assign(fresh)
+            log.info("feed follows", topics=sorted({each.topic for each in fresh}))
+
+    def _at_end(self, topic: str, partition: int) -> None:
+        self._behind.discard((topic, partition))
+        if not self._behind:
+            self.caught_up.set()
+
+    def _read(self, message: KafkaMessage, batch: list[Read]) -> None:
+        namespace, short = self._topics[message.topic()]
+        self._count(short, 1)
+        value = message.value()
+        if short in (STATUS, CURRENT):
+            if value is None:
+                tenant, subject, metric = message.key().decode().split("/")
+                batch.append(Removed(Key(namespace, tenant, subject, metric)))
+                return
+            identity = header(message, HEADER_ID)
+            if identity is None:
+                raise ValueError("no id")
+            if short == STATUS and namespace == self._first:
+                self.newest_lag = time.time() - message.timestamp()[1] / 1000
+            batch.append(read_status(namespace, identity.decode(), value, short == STATUS))
+        elif short == WINDOWS and value is not None:
+            window = _WINDOW.decode(value)
+            subject_read = SubjectKey(namespace, window.tenant, window.subject)
+            batch.append(WindowRead(subject_read, window.metric, window.start + window.size_ms, window.mean))
+        elif short == CONFIG and value is not None:
+            batch.append(ConfigRead(namespace, message.key().decode(), value))
+
+
+class PointsFeed(_Feed):
+    """Raw points of watched subjects. `watch` may be called from the loop at any time."""
+
+    def __init__(
+        self,
+        kafka: str,
+        partitions: dict[str, int],
+        loop: asyncio.AbstractEventLoop,
+        apply: Callable[[list[Read]], None],
+        count: Callable[[str, int], None],
+    ) -> None:
+        super().__init__("feed-points", kafka, loop, apply)
+        self._partitions = partitions
+        self._watched: dict[tuple[str, int], dict[tuple[str, str], bytes]] = {}
+        self._wish: set[SubjectKey] | None = None
+        self._namespaces: dict[str, str] = {}
+        self._count = count
+        self._checked = 0.0
+
+    def watch(self, subjects: set[SubjectKey]) -> None:
+        """From now on these subjects, and no others, are read."""
+        self._wish = subjects
+
+    def _prepare(self) -> None:
+        wish = self._wish
+        if wish is not None:
+            self._rearrange(wish)
+            if self._wish is wish:
+                self._wish = None
+        if time.monotonic() > self._checked + 1.0:
+            self._checked = time.monotonic()
+            self._stay_present()
+
+    def _rearrange(self, wish: set[SubjectKey]) -> None:
+        watched: dict[tuple[str, int], dict[tuple[str, str], bytes]] = {}
+        waiting = False
+        for subject in wish:
+            count = self._partitions.get(subject.namespace)
+            if count is None:
+                waiting = True
+                continue
+            topic = full_name(subject.namespace, POINTS_TOPIC)
+            self._namespaces[topic] = subject.namespace
+            partition = partition_for(subject_key(subject.tenant, subject.subject), count)
+            # the name as it stands in JSON: what a message must contain before it is worth decoding
+            watched.setdefault((topic, partition), {})[subject.tenant, subject.subject] = _JSON.encode(subject.subject)[1:-1]
+        gone = [TopicPartition(*key) for key in self._watched if key not in watched]
+        fresh = [TopicPartition(*key, OFFSET_END) for key in watched if key not in self._watched]
+        if gone:
+            self._consumer.incremental_unassign(gone)
+        if fresh:
+            self._consumer.incremental_assign(fresh)
+        self._watched = watched
+        if waiting:
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+
+    def _stay_present(self) -> None:
+        for topic, partition in self._watched:
+            here = TopicPartition(topic, partition)
+            position = self._consumer.position([here])[0].offset
+            end: Any = self._consumer.get_watermark_offsets(here, cached=True)
+            if position >= 0 and end is not None and end[1] - position > TOO_FAR_BEHIND:
+                self._consumer.seek(TopicPartition(topic, partition, OFFSET_END))
+
+    def _read(self, message: KafkaMessage, batch: list[Read]) -> None:
+        topic = message.topic()
+        wanted = self._watched.get((topic, message.partition()))
+        value = message.value()
+        if not wanted or not value or header(message, HEADER_KIND) is not None:
+            return
+        self._count(POINTS_TOPIC, 1)
+        packed = header(message, HEADER_ENCODING) == b"msgpack"
+        if not packed and not any(name in value for name in wanted.values()) and b"\\u" not in value:
+            return
+        decoded = (POINTS_MSGPACK if packed else POINTS).decode(value)
+        found: dict[tuple[str, str], list[bytes]] = {}
+        points: list[Point] = decoded if isinstance(decoded, list) else [decoded]
+        for point in points:
+            if (point.tenant, point.subject) in wanted:
+                found.setdefault((point.tenant, point.subject), []).append(_JSON.encode((point.metric, parse_ts(point.ts), point.value)))
+        for (tenant, subject), raws in found.items():
+            batch.append(PointsRead(SubjectKey(self._namespaces[topic], tenant, subject), raws))

@@ -1,0 +1,292 @@
+"""Brings changes to the connected browsers: at once when it is calm, at most ten times a second when it is not.
+
+Clients with the same subscription form a group; a message is encoded once for a group. A group may send again when its
+bucket holds a token: ten a second come in, three are kept. Raw points and sparklines leave the last token for a change
+of status, so that a verdict need not wait behind a stream of points.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import structlog
+
+from gateway.metrics import Metrics
+from gateway.world import Focus, Overview, SubjectKey, World
+
+log = structlog.get_logger()
+
+UPDATES_PER_S = 10.0
+BUCKET = 3.0
+RESERVED = 1.0
+KEEP_S = 60.0
+"""How long what nobody looks at is still noted, so that a reloaded page can resume."""
+SNAPSHOT_SHARED_S = 0.5
+"""A snapshot is at most so old when the next client gets the same; what came after it follows as a delta."""
+CONTROLS_KEPT = 32
+"""Answers (pong, error) that may wait for a client; more are dropped, oldest first."""
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Subscription(NamedTuple):
+    """What a client looks at."""
+
+    namespace: str | None
+    tenant: str | None
+    subject: SubjectKey | None
+    points: bool
+
+
+class Group:
+    """Everybody with one subscription."""
+
+    def __init__(self, what: Subscription, overview: Overview, focus: Focus | None, number: int, now: float) -> None:
+        self.what = what
+        self.overview = overview
+        self.focus = focus
+        self.number = number  # changes up to here may be sent
+        self.clients: set[Client] = set()
+        self.tokens = BUCKET
+        self.refilled = now
+        self.timer: asyncio.TimerHandle | None = None
+        self.urgent = False
+        self.empty_since = now
+        self.messages: dict[int, bytes | None] = {}
+
+    def wait(self, now: float) -> float:
+        """Seconds until the bucket lets the group send (0: now)."""
+        self.tokens = min(BUCKET, self.tokens + (now - self.refilled) * UPDATES_PER_S)
+        self.refilled = now
+        needed = 1.0 if self.urgent else 1.0 + RESERVED
+        return max(0.0, (needed - self.tokens) / UPDATES_PER_S)
+
+
+class Client:
+    """One browser: a sender that asks for what is new whenever its connection has taken the last message."""
+
+    def __init__(self, hub: Hub, send: Send) -> None:
+        self.hub = hub
+        self.send = send
+        self.group: Group | None = None
+        self.number = 0
+        self.snapshot_due = False
+        self.controls: list[bytes] = []
+        self.waiter: asyncio.Future[None] | None = None
+        self.sending_since: float | None = None
+        self.closed: tuple[int, str] | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def notify(self) -> None:
+        """There may be something to send."""
+        waiter = self.waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def control(self, message: bytes) -> None:
+        """Queues an answer that goes before any delta."""
+        if len(self.controls) >= CONTROLS_KEPT:
+            del self.controls[0]
+        self.controls.append(message)
+        self.notify()
+
+    def close(self, code: int, reason: str) -> None:
+        """Ends the connection with a close code; whatever is being sent is given up."""
+        if self.closed is None:
+            self.closed = (code, reason)
+            if self.task is not None:
+                self.task.cancel()
+
+    async def run(self) -> None:
+        """Sends until the connection ends."""
+        loop = asyncio.get_running_loop()
+        sent = self.hub.metrics.sent
+        while True:
+            message, kind = self._next()
+            if message is None:
+                self.waiter = loop.create_future()
+                try:
+                    await self.waiter
+                finally:
+                    self.waiter = None
+                continue
+            self.sending_since = loop.time()
+            await self.send({"type": "websocket.send", "text": message.decode()})
+            self.sending_since = None
+            sent.labels(kind).inc()
+
+    def _next(self) -> tuple[bytes | None, str]:
+        if self.controls:
+            return self.controls.pop(0), "control"
+        if self.group is None:
+            return None, ""
+        if self.snapshot_due:
+            self.snapshot_due = False
+            self.number, message = self.hub.snapshot(self.group)
+            return message, "snapshot"
+        message = self.hub.message(self.group, self.number)
+        self.number = max(self.number, self.group.number)
+        return message, "delta"
+
+
+class Hub:
+    """All clients and groups; single-threaded, on the event loop."""
+
+    def __init__(self, world: World, metrics: Metrics, epoch: str, snapshot_limit: int, ws_behind: float) -> None:
+        self.world = world
+        self.metrics = metrics
+        self.epoch = epoch
+        self.snapshot_limit = snapshot_limit
+        self.ws_behind = ws_behind
+        self.clients: set[Client] = set()
+        self.groups: dict[Subscription, Group] = {}
+        self.watched: Callable[[set[SubjectKey]], None] = lambda _: None
+        self._by_source: dict[Overview | Focus, set[Group]] = {}
+
+    # clients
+
+    def join(self, send: Send) -> Client:
+        """A new client; its `run` is to be awaited by who holds the connection."""
+        client = Client(self, send)
+        self.clients.add(client)
+        self.metrics.clients.set(len(self.clients))
+        return client
+
+    def leave(self, client: Client) -> None:
+        """The client's connection is gone."""
+        self.clients.discard(client)
+        self.metrics.clients.set(len(self.clients))
+        self._leave_group(client)
+
+    def subscribe(self, client: Client, what: Subscription, resume: tuple[str, int] | None) -> None:
+        """Lets a client look at something else: a snapshot follows, or what it missed if it can resume."""
+        self._leave_group(client)
+        loop_now = asyncio.get_running_loop().time()
+        overview = self.world.overview(what.namespace, what.tenant)
+        focus = None if what.subject is None else self.world.focus(what.subject)
+        group = self.groups.get(what)
+        if group is None:
+            group = self.groups[what] = Group(what, overview, focus, self.world.number, loop_now)
+            self._by_source.setdefault(overview, set()).add(group)
+            if focus is not None:
+                self._by_source.setdefault(focus, set()).add(group)
+        group.clients.add(client)
+        client.group = group
+        if resume is not None and resume[0] == self.epoch and self.world.can_resume(overview, focus, resume[1]):
+            client.number = resume[1]
+            client.snapshot_due = False
+            client.control(b'{"type":"resumed","seq":%d}' % resume[1])
+        else:
+            client.snapshot_due = True
+        if what.points:
+            self._tell_watched()
+        client.notify()
+
+    def _leave_group(self, client: Client) -> None:
+        group, client.group = client.group, None
+        if group is not None:
+            group.clients.discard(client)
+            group.empty_since = asyncio.get_running_loop().time()
+
+    def _tell_watched(self) -> None:
+        self.watched({group.what.subject for group in self.groups.values() if group.what.points and group.what.subject is not None})
+
+    def broadcast(self, message: bytes) -> None:
+        """A message for everybody."""
+        for client in self.clients:
+            client.control(message)
+
+    def close_all(self, code: int, reason: str) -> None:
+        """Ends every connection."""
+        for client in list(self.clients):
+            client.close(code, reason)
+
+    # changes
+
+    def pump(self) -> None:
+        """Called after changes to the world: sends now what may be sent now, and sets timers for the rest."""
+        world = self.world
+        if not world.touched:
+            return
+        touched, world.touched = world.touched, set()
+        urgent, world.urgent = world.urgent, set()
+        now = asyncio.get_running_loop().time()
+        for source in touched:
+            is_urgent = source in urgent
+            for group in self._by_source.get(source, ()):
+                if is_urgent and not group.urgent:
+                    group.urgent = True
+                    if group.timer is not None:
+                        group.timer.cancel()
+                        group.timer = None
+                if group.timer is None and group.clients:
+                    self._schedule(group, now)
+
+    def _schedule(self, group: Group, now: float) -> None:
+        wait = group.wait(now)
+        if wait <= 0.0:
+            # after the present callback, so that one batch of changes makes one message
+            group.timer = asyncio.get_running_loop().call_later(0, self._flush, group)
+        else:
+            group.timer = asyncio.get_running_loop().call_later(wait, self._flush, group)
+
+    def _flush(self, group: Group) -> None:
+        now = asyncio.get_running_loop().time()
+        group.timer = None
+        group.wait(now)
+        group.tokens = max(0.0, group.tokens - 1.0)
+        group.urgent = False
+        group.number = self.world.number
+        group.messages.clear()
+        for client in group.clients:
+            client.notify()
+
+    def message(self, group: Group, since: int) -> bytes | None:
+        """What a client at `since` has not seen of its group; encoded once for all that stand there."""
+        if since >= group.number:
+            return None
+        if since not in group.messages:
+            focus = group.focus
+            group.messages[since] = self.world.delta(group.overview, focus, group.what.points, since, group.number, _now_ms())
+        return group.messages[since]
+
+    def snapshot(self, group: Group) -> tuple[int, bytes]:
+        """A snapshot for a client of the group, and the number at which it stands."""
+        overview = group.overview
+        now = time.monotonic()
+        shared = overview.snapshot
+        if shared is None or now - shared[1] > SNAPSHOT_SHARED_S or shared[0] < overview.base:
+            number, body = self.world.snapshot(overview, self.snapshot_limit)
+            shared = overview.snapshot = (number, now, body)
+        return shared[0], b'{"type":"snapshot","seq":%d,"server_time":%d,%b}' % (shared[0], _now_ms(), shared[2])
+
+    def sweep(self) -> None:
+        """To be called about once a second: cuts off who is too far behind, forgets what nobody looks at any more."""
+        now = asyncio.get_running_loop().time()
+        for client in list(self.clients):
+            if client.sending_since is not None and now - client.sending_since > self.ws_behind:
+                self.metrics.dropped.labels("slow").inc()
+                client.close(1013, "too far behind")
+        dead = [group for group in self.groups.values() if not group.clients and now - group.empty_since > KEEP_S]
+        for group in dead:
+            del self.groups[group.what]
+            for source in (group.overview, group.focus):
+                if source is None:
+                    continue
+                users = self._by_source[source]
+                users.discard(group)
+                if not users:
+                    del self._by_source[source]
+                    if isinstance(source, Overview):
+                        del self.world.overviews[source.namespace, source.tenant]
+                    else:
+                        del self.world.foci[source.key]
+        if any(group.what.points for group in dead):
+            self._tell_watched()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

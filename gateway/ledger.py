@@ -1,0 +1,181 @@
+"""Takes points to the log: one idempotent producer, acknowledged by the broker before anybody is told "accepted".
+
+Order per subject is kept: a request's points of one partition go in one array or in several in order, and the producer
+is idempotent, so a retry inside it neither doubles nor reorders.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Message as KafkaMessage
+
+from schemas.topics import MAX_MESSAGE_BYTES, POINTS, full_name
+
+log = structlog.get_logger()
+
+LINGER_MS = 2
+MESSAGE_TIMEOUT_MS = 4000
+"""How long the producer tries; a second less than a request waits (`Limits.ack`), so that the request learns of it."""
+QUEUE_KBYTES = 128 * 1024
+PROBE_S = 0.9
+
+
+class Record(NamedTuple):
+    """One message to send; `partition` -1: by its key."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+class Busy(Exception):
+    """The producer's queue is full: 429, come back in a moment."""
+
+
+class Away(Exception):
+    """The broker did not acknowledge: 503; the text says why."""
+
+
+class Ledger:
+    """The producer and its polling thread."""
+
+    def __init__(self, kafka: str, namespace: str, loop: asyncio.AbstractEventLoop, suspect: Callable[[], None]) -> None:
+        self._settings: dict[str, Any] = {
+            "bootstrap.servers": kafka,
+            "acks": "all",
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+            "linger.ms": LINGER_MS,
+            "compression.type": "lz4",
+            "message.timeout.ms": MESSAGE_TIMEOUT_MS,
+            "message.max.bytes": MAX_MESSAGE_BYTES,
+            "queue.buffering.max.kbytes": QUEUE_KBYTES,
+            "reconnect.backoff.max.ms": 200,
+            "retry.backoff.max.ms": 200,
+            "socket.timeout.ms": 3000,
+            "allow.auto.create.topics": False,
+            "log_level": 2,
+        }
+        self._loop = loop
+        self._suspect = suspect
+        self._topic = full_name(namespace, POINTS)
+        self._producer = Producer({**self._settings, "error_cb": self._on_error})
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="ledger", daemon=True)
+        self.partitions = 0
+
+    def start(self) -> None:
+        """Begins to serve acknowledgements."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Blocks until everything taken is acknowledged or `timeout` seconds have passed."""
+        left = self._producer.flush(timeout)
+        if left:
+            log.warning("not acknowledged at the end", messages=left)
+        self._ending.set()
+        self._thread.join(1.0)
+
+    def _poll(self) -> None:
+        while not self._ending.is_set():
+            self._producer.poll(0.1)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            # an idempotent producer that lost its place refuses everything from now on: begin anew
+            log.error("producer begins anew", error=str(error))
+            self._producer = Producer({**self._settings, "error_cb": self._on_error})
+        self._call(self._suspect)
+
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            return
+
+    async def probe(self) -> None:
+        """Succeeds when the broker answers and every partition of the points topic takes writes.
+
+        Raises:
+            Away: which of that is not so.
+        """
+        try:
+            metadata = await asyncio.to_thread(self._producer.list_topics, self._topic, PROBE_S)
+        except KafkaException as error:
+            raise Away(str(error.args[0])) from None
+        topic = metadata.topics[self._topic]
+        if topic.error is not None:
+            raise Away(f"topic {self._topic}: {topic.error.str()}")
+        leaderless = [number for number, each in topic.partitions.items() if each.leader < 0]
+        if leaderless or not topic.partitions:
+            raise Away(f"topic {self._topic}: no leader for partitions {leaderless}")
+        self.partitions = len(topic.partitions)
+
+    async def append(self, records: list[Record], timeout: float) -> None:
+        """Sends all records and returns once the broker has acknowledged every one.
+
+        Raises:
+            Busy: the queue is full; those already taken may still be written.
+            Away: one was not acknowledged within `timeout` seconds; each may or may not have been written.
+        """
+        done: asyncio.Future[None] = self._loop.create_future()
+        waiting = _Waiting(len(records), lambda error: self._call(_resolve, done, error))
+        producer = self._producer
+        for sent, record in enumerate(records):
+            try:
+                producer.produce(
+                    record.topic, record.value, record.key, record.partition, on_delivery=waiting.delivered, headers=record.headers
+                )
+            except BufferError:
+                waiting.give_up(len(records) - sent, None)
+                raise Busy from None
+            except KafkaException as error:
+                waiting.give_up(len(records) - sent, error.args[0])
+                break
+        if not records:
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await done
+        except TimeoutError:
+            self._suspect()
+            raise Away(f"not acknowledged within {timeout:g} s") from None
+
+
+def _resolve(done: asyncio.Future[None], error: KafkaError | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(Away(error.str()))
+
+
+class _Waiting:
+    """Counts the acknowledgements of one request; called by the polling thread (and by `append` when it gives up)."""
+
+    def __init__(self, left: int, finished: Callable[[KafkaError | None], None]) -> None:
+        self._left = left
+        self._error: KafkaError | None = None
+        self._finished = finished
+        self._lock = threading.Lock()
+
+    def delivered(self, error: KafkaError | None, _message: KafkaMessage) -> None:
+        """The producer's callback."""
+        self.give_up(1, error)
+
+    def give_up(self, n: int, error: KafkaError | None) -> None:
+        """`n` records are settled, with an error or none."""
+        with self._lock:
+            self._left -= n
+            self._error = self._error or error
+            if self._left == 0:
+                self._finished(self._error)
