@@ -89,7 +89,7 @@ class Metric:
         old = {(rung.side, rung.priority): rung for rung in self.rungs}
         self.rungs = []
         if self.name in config.metrics:
-            for side in ("low", "high"):
+            for side in ("high", "low"):
                 for priority in ("P2", "P1", "P0"):
                     bound = getattr(getattr(config.metrics[self.name], side), priority)
                     if bound is not None:

@@ -13,7 +13,7 @@ import xxhash
 from schemas.config import Config, config_hash
 from schemas.partitioning import partition_for
 from tests.reference.metric import Cause, Kept, Metric
-from tests.reference.reading import Item, Reading, Refused, items, legal_entity, read, text_of
+from tests.reference.reading import Item, Reading, Refused, items, read, text_of, told_of
 
 
 class Out(NamedTuple):
@@ -54,7 +54,7 @@ class Reference:
         self.partition = partition
         self.partitions = partitions
         self.live = live
-        self.log_time = -1
+        self.log_time = 0
         self.last_tick = -1
         self.subjects: dict[bytes, Subject] = {}
         self.forgotten: list[bytes] = []
@@ -73,15 +73,15 @@ class Reference:
         try:
             found = items(value, encoding)
         except Refused as refused:
-            return [self._dead_letter(at, timestamp, Item(0, value, None), refused.reason)]
-        return self._apply_items(at, timestamp, found, timestamp + self.config.time.max_skew)
+            return [self._dead_letter(at, Item(0, value, None), refused.reason)]
+        return self._apply_items(at, found, timestamp + self.config.time.max_skew)
 
     def lone(self, number: int, timestamp: int, item: Item, too_far: int) -> list[Out]:
         """A record of `evaluate`: one item; a `ts` past `too_far` is `from_the_future`."""
         self.log_time = max(self.log_time, timestamp)
-        return self._apply_items(self._position(number, None), timestamp, [item], too_far)
+        return self._apply_items(self._position(number, None), [item], too_far)
 
-    def _apply_items(self, at: Position, timestamp: int, found: list[Item], too_far: int) -> list[Out]:
+    def _apply_items(self, at: Position, found: list[Item], too_far: int) -> list[Out]:
         # a record that concerns several subjects is applied to them in ascending order of their keys' bytes
         groups: dict[bytes, list[Item]] = {}
         for item in found:
@@ -94,7 +94,7 @@ class Reference:
                 try:
                     told += self._accept(at, item, key, self._admit(item, key, too_far))
                 except Refused as refused:
-                    dead.append(self._dead_letter(at, timestamp, item, refused.reason))
+                    dead.append(self._dead_letter(at, item, refused.reason))
                     self._count_refused(item, key)
             outs += dead + told
         return outs
@@ -134,10 +134,10 @@ class Reference:
         reading = read(item.content, self.config)
         if key not in self.subjects and partition_for(key, self.partitions) != self.partition:
             raise Refused("wrong_partition")
-        if self.live and reading.ts < self.log_time - self.config.time.max_age:
-            raise Refused("too_old")
         if reading.ts > too_far:
             raise Refused("from_the_future")
+        if self.live and reading.ts < self.log_time - self.config.time.max_age:
+            raise Refused("too_old")
         return reading
 
     def _count_refused(self, item: Item, key: bytes) -> None:
@@ -148,18 +148,16 @@ class Reference:
             subject.metrics[name].refused.append(subject.time)
 
     def _key(self, content: Any) -> bytes:
-        tenant, subject = text_of(content, "tenant"), text_of(content, "subject")
-        if tenant is None or subject is None or not legal_entity(tenant) or not legal_entity(subject):
-            return b""
-        return f"{tenant}/{subject}".encode()
+        tenant, subject = told_of(content, "tenant"), told_of(content, "subject")
+        return b"" if tenant is None or subject is None else f"{tenant}/{subject}".encode()
 
-    def _dead_letter(self, at: Position, timestamp: int, item: Item, reason: str) -> Out:
+    def _dead_letter(self, at: Position, item: Item, reason: str) -> Out:
         value = {
             "reason": reason,
             "detail": "",
-            "tenant": text_of(item.content, "tenant"),
-            "subject": text_of(item.content, "subject"),
-            "metric": text_of(item.content, "metric"),
+            "tenant": told_of(item.content, "tenant"),
+            "subject": told_of(item.content, "subject"),
+            "metric": told_of(item.content, "metric"),
             "topic": self.topic,
             "partition": at.partition,
             "offset": at.offset,
@@ -167,7 +165,7 @@ class Reference:
             "bytes": base64.b64encode(item.raw[:65536]).decode(),
         }
         identity = f"{at.partition}-{at.written}-{item.place}-0-dead"
-        return Out("dead-letters", self._key(item.content), identity, timestamp, value)
+        return Out("dead-letters", self._key(item.content), identity, self.log_time, value)
 
     # subject time and judging
 

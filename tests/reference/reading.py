@@ -22,7 +22,7 @@ _END_OF_9999 = 253_402_300_800_000
 _MOST_ITEMS = 10_000
 
 
-class Refused(Exception):  # noqa: N818 - a verdict about an item, not an error
+class Refused(Exception):
     """An item (or a whole message) that goes to dead-letters, with the reason."""
 
     def __init__(self, reason: str) -> None:
@@ -92,10 +92,16 @@ def _json_items(value: bytes) -> list[tuple[bytes, Any]]:
 
 def text_of(content: Any, field: str) -> str | None:
     """A field of an item, as far as it can be read: null unless it is text; a tenant left out is the default one."""
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not content:
         return None
     got = content.get(field, "default" if field == "tenant" else None)
     return got if isinstance(got, str) else None
+
+
+def told_of(content: Any, field: str) -> str | None:
+    """A field as a dead letter tells it: at most 256 characters, all of them UTF-8."""
+    text = text_of(content, field)
+    return None if text is None else text[:256].encode("utf-8", "replace").decode()
 
 
 def legal_entity(name: str) -> bool:

@@ -1,0 +1,77 @@
+"""The fast engine against the literal implementation on random logs, output by output, ids included."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import hypothesis
+from hypothesis import strategies as st
+
+from processors.engine import PartitionEngine
+from schemas.config import Config
+from tests.processors.both import plain
+from tests.processors.profiles import cases
+from tests.processors.settings import DEFAULT, OTHER_BOUNDS, SMALL, SMALL_ONES, TOPIC
+from tests.processors.streams import Record, Scene, scene, scenes, write
+from tests.reference import Out, Reference
+
+
+def step_engine(engine: PartitionEngine, record: Record, config: Config = SMALL) -> list[Out]:
+    """One record through the engine; `config` is what a marker names."""
+    match record.kind:
+        case "tick":
+            outs = engine.tick(record.offset, record.timestamp, record.origin)
+        case "config":
+            outs = engine.configure(record.offset, record.timestamp, config)
+        case _:
+            outs = engine.points(record.offset, record.timestamp, record.value, record.encoding, record.origin)
+    return [plain(out) for out in outs]
+
+
+def step_reference(reference: Reference, record: Record, config: Config = SMALL) -> list[Out]:
+    """The same through the literal implementation."""
+    match record.kind:
+        case "tick":
+            return reference.tick(record.offset, record.timestamp, record.origin)
+        case "config":
+            reference.configure(record.timestamp, config)
+            return []
+        case _:
+            return reference.points(record.offset, record.timestamp, record.value, record.encoding, record.origin)
+
+
+def compare(config: Config, log: list[Record], *, partitions: int = 1, live: bool = True) -> list[Out]:
+    """Runs a log through both and compares after each record; all outputs."""
+    engine = PartitionEngine(config, topic=TOPIC, partition=0, partitions=partitions, live=live)
+    reference = Reference(config, topic=TOPIC, partition=0, partitions=partitions, live=live)
+    outs: list[Out] = []
+    for number, record in enumerate(log):
+        got, expected = step_engine(engine, record), step_reference(reference, record)
+        assert got == expected, f"record {number}: {record}"
+        outs += expected
+    assert sorted(engine.subject_keys()) == sorted(reference.subjects)
+    assert engine.forgotten() == reference.forgotten
+    return outs
+
+
+def tell(outs: list[Out]) -> None:
+    """Reports what a log reached, for hypothesis' statistics."""
+    for what in Counter(
+        f"{out.value['level']} {out.value['priority'] or out.value['reason']}" for out in outs if out.topic == "slo.status"
+    ):
+        hypothesis.event(what)
+
+
+@cases(500)
+@hypothesis.given(scenes, st.sampled_from(sorted(SMALL_ONES)), st.sampled_from((1, 1, 2)), st.booleans(), st.booleans())
+def test_random_logs(parts: list[Scene], name: str, partitions: int, live: bool, markers: bool) -> None:
+    """Drifts, storms, silences, outages, late, refused and equal points, arrays, odd ticks: engine and law say the same."""
+    config = SMALL_ONES[name]
+    tell(compare(config, write(config, parts, markers=markers), partitions=partitions, live=live))
+
+
+@cases(60)
+@hypothesis.given(st.lists(scene, min_size=1, max_size=25))
+def test_random_logs_under_the_configuration_that_comes_with_iskra(parts: list[Scene]) -> None:
+    """The same with windows of 30 s, and scenes enough to fill them."""
+    tell(compare(DEFAULT, write(DEFAULT, parts)))
