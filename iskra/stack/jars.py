@@ -19,6 +19,9 @@ LIBS = KAFKA_DIR / "libs"
 JARS_ENV = "ISKRA_KAFKA_LIBS"
 """Directory with the jars, where they are not to be resolved by Maven (an image that brings them)."""
 
+ARCHIVE = "kafka.jsa"
+"""Beside the jars: the JVM's class data archive, which `python -m iskra.stack.install` makes."""
+
 LEAST_JAVA = 17
 MAVEN_TIMEOUT_S = 900
 """A cold cache takes 43 MB over a slow line: 15 minutes are 50 KB/s."""
