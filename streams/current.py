@@ -1,0 +1,172 @@
+"""Keeps `slo.current` true: of each key the latest status must stand last.
+
+What a paused worker writes when it goes on is as true as its successor's, but late: on a compacted topic it could stand
+last for ever. So the owner of a partition reads its part of `slo.current`, from the beginning after a restore and then
+on and on, a little behind, and writes again whatever it finds overtaken by something older. Records carry the input
+offset in the header `at`; with index and number from the id it orders the statuses of a key.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.topics import HEADER_ID
+from streams.outputs import HEADER_AT
+from streams.recovery import headers_of, read_range, reader
+
+log = structlog.get_logger(__name__)
+
+Rewrite = Callable[[int, bytes, "bytes | None", "list[tuple[str, bytes]]"], None]
+"""Called in the guard's thread: partition, key, value, headers of the record to write again."""
+
+_LAST = (1 << 40) - 1
+
+
+def order(at: bytes, id_: bytes) -> int:
+    """Orders what is said of one key: input offset, then index in the array, then number; tombstones come last at theirs."""
+    if not id_:
+        return int(at) << 40 | _LAST
+    parts = id_.split(b"-")
+    return int(at) << 40 | int(parts[2]) << 24 | int(parts[3])
+
+
+class Latest:
+    """The latest of each key of one partition. Pure: records in, keys that need rewriting out."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[int, int]] = {}
+        self._stale: dict[bytes, int] = {}
+
+    def see(self, key: bytes, rank: int, offset: int) -> None:
+        """Takes in the next record of `slo.current`: its key, its order, and the offset at which it stands there."""
+        known = self._known.get(key)
+        if known is None or rank >= known[0]:
+            self._known[key] = (rank, offset)
+            self._stale.pop(key, None)
+        else:
+            self._stale[key] = known[1]
+
+    def take_stale(self) -> dict[bytes, int]:
+        """Keys whose last record is not their latest, each with the offset of the latest. Told once."""
+        stale, self._stale = self._stale, {}
+        return stale
+
+    def of_subjects(self, subjects: set[bytes]) -> list[bytes]:
+        """The keys (`tenant/subject/metric`) of these subjects; they are dropped from memory."""
+        keys = [key for key in self._known if key.rpartition(b"/")[0] in subjects]
+        for key in keys:
+            del self._known[key]
+        return keys
+
+
+class CurrentGuard:
+    """A thread that reads the owned partitions of `slo.current`. `own`, `forget` and `close` may be called from any thread."""
+
+    def __init__(self, kafka: str, topic: str, rewrite: Rewrite) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._rewrite = rewrite
+        self._commands: queue.SimpleQueue[tuple[str, int, object]] = queue.SimpleQueue()
+        self._latest: dict[int, Latest] = {}
+        self._caught_up: set[int] = set()
+        self._forgotten: dict[int, dict[bytes, int]] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="current-guard", daemon=True)
+        self.rewritten = 0
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def own(self, partition: int) -> None:
+        """Begins with a partition, from its beginning; again if it was owned before."""
+        self._commands.put(("own", partition, None))
+
+    def disown(self, partition: int) -> None:
+        """Lets a partition go."""
+        self._commands.put(("disown", partition, None))
+
+    def forget(self, partition: int, subjects: Iterable[bytes], at: int) -> None:
+        """Writes tombstones for all metrics of these subjects, forgotten at the input offset `at`."""
+        self._commands.put(("forget", partition, dict.fromkeys(subjects, at)))
+
+    def close(self) -> None:
+        """Ends the thread; blocks for at most a second."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(1.0)
+
+    def _run(self) -> None:
+        # statuses come in lumps here, so that the hot path is not disturbed by every one of them
+        consumer = reader(self._kafka, **{"fetch.wait.max.ms": 500, "fetch.min.bytes": 65_536, "queued.max.messages.kbytes": 4_096})
+        try:
+            while not self._ended.is_set():
+                try:
+                    self._step(consumer)
+                except KafkaException as error:
+                    log.warning("reading slo.current", error=str(error))
+                    self._ended.wait(1.0)
+        finally:
+            consumer.close()
+
+    def _step(self, consumer: Consumer) -> None:
+        self._obey(consumer)
+        if not self._latest:
+            self._ended.wait(0.1)
+            return
+        for message in consumer.consume(1_000, 0.3):
+            self._see(message)
+        for partition, latest in self._latest.items():
+            for key, offset in latest.take_stale().items():
+                self._write_again(partition, key, offset)
+            if partition in self._caught_up and self._forgotten.get(partition):
+                self._write_tombstones(partition, latest)
+
+    def _obey(self, consumer: Consumer) -> None:
+        while not self._commands.empty():
+            what, partition, detail = self._commands.get()
+            if what == "forget" and isinstance(detail, dict):
+                self._forgotten.setdefault(partition, {}).update(detail)
+                continue
+            if partition in self._latest:
+                consumer.incremental_unassign([TopicPartition(self._topic, partition)])
+                del self._latest[partition]
+            self._caught_up.discard(partition)
+            self._forgotten.pop(partition, None)
+            if what == "own":
+                self._latest[partition] = Latest()
+                consumer.incremental_assign([TopicPartition(self._topic, partition, 0)])
+
+    def _see(self, message: Message) -> None:
+        error = message.error()
+        partition = message.partition()
+        if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
+                self._caught_up.add(partition)
+            return
+        latest = self._latest.get(partition)
+        headers = headers_of(message)
+        if latest is not None and message.key() is not None and HEADER_AT in headers:
+            latest.see(message.key(), order(headers[HEADER_AT], headers.get(HEADER_ID, b"")), message.offset())
+
+    def _write_again(self, partition: int, key: bytes, offset: int) -> None:
+        consumer = reader(self._kafka)
+        try:
+            for message in read_range(consumer, self._topic, partition, offset, offset):
+                if message.key() == key:
+                    self.rewritten += 1
+                    log.info("an older status stood last, the latest is written again", key=key.decode(), partition=partition)
+                    self._rewrite(partition, key, message.value(), list(headers_of(message).items()))
+        finally:
+            consumer.close()
+
+    def _write_tombstones(self, partition: int, latest: Latest) -> None:
+        subjects = self._forgotten.pop(partition)
+        for key in latest.of_subjects(set(subjects)):
+            at = subjects[key.rpartition(b"/")[0]]
+            self._rewrite(partition, key, None, [(HEADER_AT, b"%d" % at)])

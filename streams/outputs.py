@@ -1,0 +1,258 @@
+"""What leaves the worker: outputs and checkpoint records, counted until the broker has acknowledged them.
+
+Everything of a partition that is sent between two checkpoints is an *epoch*. A checkpoint may be committed when nothing
+of its epoch or an earlier one is outstanding; that is the barrier. `flush()` would never return under traffic.
+The producer is confluent-kafka's: 1.8 µs a message against 7.5 µs (aiokafka) and 300 µs (Faust).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import msgspec
+import structlog
+from confluent_kafka import KafkaError, Message, Producer
+
+from processors.engine import Output
+from schemas.topics import CURRENT, DEAD_LETTERS, HEADER_ID, STATUS, TOPICS, full_name
+from streams.errors import DeliveryFailed
+
+log = structlog.get_logger(__name__)
+
+HEADER_AT = "at"
+"""Header of records on `slo.current` and of states: the input offset at which they stand. The greater is the later."""
+
+LATENCY_BUCKETS_MS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000, 5000, 30_000)
+
+
+class Epoch:
+    """What was sent for one partition between two checkpoints."""
+
+    __slots__ = ("acknowledged", "_on_failure", "_waiter", "sent", "first", "last")
+
+    def __init__(self, on_failure: Callable[[KafkaError, Message], None]) -> None:
+        self.sent = 0
+        self.acknowledged = 0
+        self.first = -1
+        self.last = -1
+        self._on_failure = on_failure
+        self._waiter: asyncio.Future[None] | None = None
+
+    def delivered(self, error: KafkaError | None, message: Message) -> None:
+        """Delivery callback of outputs."""
+        if error is not None:
+            self._on_failure(error, message)
+            return
+        self.acknowledged += 1
+        if self._waiter is not None and self.acknowledged == self.sent:
+            self._wake()
+
+    def state_delivered(self, error: KafkaError | None, message: Message) -> None:
+        """Delivery callback of checkpoint records: notes where they stand, too."""
+        if error is None:
+            offset = message.offset()
+            if self.first < 0 or offset < self.first:
+                self.first = offset
+            if offset > self.last:
+                self.last = offset
+        self.delivered(error, message)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def empty(self) -> None:
+        """Waits until all that was sent is acknowledged. The epoch must be over: nothing is sent in it any more."""
+        while self.acknowledged < self.sent:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        self._waiter = None
+
+
+class Latency:
+    """How long after a record's time its statuses were acknowledged: a cumulative histogram in ms."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(LATENCY_BUCKETS_MS) + 1)
+        self.sum_ms = 0.0
+
+    def observe(self, ms: float) -> None:
+        """Adds one duration."""
+        self.sum_ms += ms
+        for index, bound in enumerate(LATENCY_BUCKETS_MS):
+            if ms <= bound:
+                self.counts[index] += 1
+                return
+        self.counts[-1] += 1
+
+
+class Outputs:
+    """The producer of a process. Owned by the event loop's thread; only `close` blocks, and that for a bounded time.
+
+    A failed delivery calls `fail` with a `DeliveryFailed`; nothing of its epoch is then ever acknowledged, so no
+    checkpoint passes over it.
+    """
+
+    def __init__(self, kafka: str, namespace: str, fail: Callable[[BaseException], None]) -> None:
+        self._fail = fail
+        self._names = {spec.name: full_name(namespace, spec.name) for spec in TOPICS}
+        self._current = self._names[CURRENT]
+        self._closed = False
+        self.sent_by_topic: dict[str, int] = dict.fromkeys(self._names, 0)
+        self.dead_by_reason: dict[str, int] = {}
+        self.latency = Latency()
+        self.producer = Producer(
+            {
+                "bootstrap.servers": kafka,
+                "client.id": f"{namespace}.worker",
+                "enable.idempotence": True,
+                "acks": "all",
+                "linger.ms": 0,
+                "batch.num.messages": 10_000,
+                "batch.size": 1_000_000,
+                "message.max.bytes": 4 * 1024 * 1024,
+                "queue.buffering.max.messages": 400_000,
+                "queue.buffering.max.kbytes": 131_072,
+                # a broker that is away is waited for, for ever: nothing is lost, and back-pressure bounds what waits
+                "message.timeout.ms": 0,
+                "reconnect.backoff.max.ms": 200,
+                "retry.backoff.max.ms": 200,
+                "error_cb": self._on_error,
+                "log_level": 3,
+                "partitioner": "murmur2_random",
+            }
+        )
+
+    def new_epoch(self) -> Epoch:
+        """The next epoch of a partition."""
+        return Epoch(self._on_failure)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._fail(DeliveryFailed(f"the producer cannot go on: {error.str()}"))
+        elif error.code() not in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN):  # noqa: SLF001 - librdkafka's names
+            log.warning("producer", error=error.str())
+
+    def _on_failure(self, error: KafkaError, message: Message) -> None:
+        if not self._closed:
+            self._fail(DeliveryFailed(f"{message.topic()} {message.partition()}: {error.str()}"))
+
+    def emit(self, epoch: Epoch, partition: int, outs: Iterable[Output], record_offset: int, record_ms: int) -> None:
+        """Sends what one input record caused.
+
+        Args:
+            epoch: the partition's present one. partition: where input and outputs stand.
+            record_offset: offset of the input record. record_ms: its time (for the latency).
+        """
+        produce = self._produce
+        for topic, key, id_, ts, value in outs:
+            body = msgspec.json.encode(value)
+            header = id_.encode()
+            if topic == STATUS:
+                produce(
+                    self._names[STATUS], body, key, partition, partial(self._status_delivered, epoch, record_ms), ts, [(HEADER_ID, header)]
+                )
+                full_key = b"%b/%b" % (key, value.metric.encode())  # type: ignore[attr-defined]
+                at = b"%d" % record_offset
+                produce(self._current, body, full_key, partition, epoch.delivered, ts, [(HEADER_ID, header), (HEADER_AT, at)])
+                epoch.sent += 2
+                self.sent_by_topic[CURRENT] += 1
+            else:
+                produce(self._names[topic], body, key, partition, epoch.delivered, ts, [(HEADER_ID, header)])
+                epoch.sent += 1
+                if topic == DEAD_LETTERS:
+                    reason: str = value.reason  # type: ignore[attr-defined]
+                    self.dead_by_reason[reason] = self.dead_by_reason.get(reason, 0) + 1
+            self.sent_by_topic[topic] += 1
+
+    def _status_delivered(self, epoch: Epoch, record_ms: int, error: KafkaError | None, message: Message) -> None:
+        self.latency.observe(max(0.0, time.time() * 1000 - record_ms))
+        epoch.delivered(error, message)
+
+    def send(
+        self, epoch: Epoch, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
+    ) -> None:
+        """Sends one record other than an output of the engine (corrections and tombstones on `slo.current`)."""
+        self._produce(self._names[topic], value, key, partition, epoch.delivered, 0, headers)
+        epoch.sent += 1
+        self.sent_by_topic[topic] += 1
+
+    def send_state(
+        self, epoch: Epoch, topic: str, partition: int, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]
+    ) -> None:
+        """Sends a checkpoint record, whose place on the checkpoint log is noted in the epoch."""
+        self._produce(self._names[topic], value, key, partition, epoch.state_delivered, 0, headers)
+        epoch.sent += 1
+        self.sent_by_topic[topic] += 1
+
+    def _produce(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        partition: int,
+        callback: Callable[[KafkaError | None, Message], None],
+        timestamp: int,
+        headers: list[tuple[str, Any]],
+    ) -> None:
+        while True:
+            try:
+                self.producer.produce(topic, value, key, partition, on_delivery=callback, timestamp=timestamp, headers=headers)
+            except BufferError:
+                # one record may cause more outputs than the queue holds (100,000 subjects' windows close at one tick)
+                self.producer.poll(0.02)
+            else:
+                return
+
+    async def deliver(self, topic: str, partition: int, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> int:
+        """Sends one record outside any epoch and waits for its acknowledgement.
+
+        Returns:
+            Its offset.
+        Raises:
+            DeliveryFailed: it was refused for good.
+        """
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if done.done():
+                return
+            if error is None:
+                done.set_result(message.offset())
+            else:
+                done.set_exception(DeliveryFailed(f"{message.topic()} {partition}: {error.str()}"))
+
+        self._produce(self._names[topic], value, key, partition, delivered, 0, headers)
+        return await done
+
+    def poll(self) -> int:
+        """Runs the delivery callbacks that are due; never blocks."""
+        return int(self.producer.poll(0))
+
+    @property
+    def unacknowledged(self) -> int:
+        """Records on their way, or acknowledged and not yet counted."""
+        return len(self.producer)
+
+    async def below(self, count: int) -> None:
+        """Waits until fewer than `count` are unacknowledged."""
+        while len(self.producer) >= count:
+            if not self.producer.poll(0):
+                await asyncio.sleep(0.001)
+            else:
+                await asyncio.sleep(0)
+
+    async def poll_forever(self) -> None:
+        """Runs callbacks while the worker has nothing else to do: every 2 ms under way, every 20 ms at rest."""
+        while True:
+            self.producer.poll(0)
+            await asyncio.sleep(0.002 if len(self.producer) else 0.02)
+
+    def close(self, seconds: float) -> None:
+        """Blocks for at most `seconds` until all is acknowledged; what is not then is written again after the next start."""
+        self._closed = True
+        self.producer.flush(seconds)

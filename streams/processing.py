@@ -1,0 +1,151 @@
+"""The hot loop: records of fetch rounds into the engines, their outputs to the producer, in short slices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import Any
+
+import structlog
+
+from streams.configs import Configs
+from streams.outputs import Outputs
+from streams.partition import Partition
+from streams.transport import Round
+
+log = structlog.get_logger(__name__)
+
+_LOOK = 15
+"""The clock is looked at every 16 records: a look costs 50 ns, a record 2–4 µs, an array of 50 points 50 µs."""
+
+_ARRAY = ord("[")
+
+
+class Processing:
+    """Applies records, one partition after another, one task at a time.
+
+    Args:
+        partitions: the owned ones; changed by the owner of this object.
+        slice_s: the event loop is handed over after so long. max_unacknowledged: above it nothing is applied.
+        on_waiting: called with a partition that met a marker whose body is not here.
+        on_caught_up: called with a partition that has reached the end which its log had when it was taken.
+    """
+
+    def __init__(
+        self,
+        partitions: dict[int, Partition],
+        outputs: Outputs,
+        configs: Configs,
+        *,
+        slice_s: float,
+        max_unacknowledged: int,
+        on_waiting: Callable[[Partition], None],
+        on_caught_up: Callable[[Partition], None],
+    ) -> None:
+        self._partitions = partitions
+        self._outputs = outputs
+        self._configs = configs
+        self._slice_s = slice_s
+        self._max_unacknowledged = max_unacknowledged
+        self._on_waiting = on_waiting
+        self._on_caught_up = on_caught_up
+        self._turn = asyncio.Lock()
+        self._deadline = 0.0
+        self.busy_s = 0.0
+
+    async def round(self, round_: Round) -> None:
+        """Applies one fetch round. What belongs to partitions that are not ours any more is left out."""
+        async with self._turn:
+            began = perf_counter()
+            self._deadline = began + self._slice_s
+            for number, batches in round_.items():
+                partition = self._partitions.get(number)
+                if partition is not None:
+                    await self._batches(partition, batches)
+            self._outputs.poll()
+            self.busy_s += perf_counter() - began
+
+    async def go_on(self, partition: Partition) -> None:
+        """Applies what came to a partition while it waited for a configuration."""
+        async with self._turn:
+            self._deadline = perf_counter() + self._slice_s
+            partition.waits_for = None
+            held = list(partition.backlog)
+            partition.backlog.clear()
+            await self._batches(partition, held)
+
+    async def still(self) -> None:
+        """Waits until no task is inside the loop; partitions that are halted have then stopped for good."""
+        async with self._turn:
+            pass
+
+    async def _batches(self, partition: Partition, batches: Iterable[Any]) -> None:
+        for batch in batches:
+            if partition.halted:
+                return
+            if partition.waits_for is not None:
+                partition.backlog.append(batch)
+            elif not isinstance(batch, list) and batch.is_control_batch:
+                partition.next_offset = max(partition.next_offset, batch.next_offset)
+            else:
+                await self._records(partition, batch)
+        if partition.catch_up is not None and partition.next_offset >= partition.catch_up and not partition.halted:
+            partition.catch_up = None
+            self._on_caught_up(partition)
+
+    async def _records(self, partition: Partition, batch: Iterable[Any]) -> None:
+        points_of = partition.engine.points
+        emit = self._outputs.emit
+        number = partition.number
+        epoch = partition.epoch
+        expected = partition.next_offset
+        count = points = 0
+        for record in batch:
+            offset = record.offset
+            if offset != expected:
+                if offset < expected:
+                    continue
+                if expected >= 0:
+                    self._tell_gap(partition, expected, offset)
+            if record.headers:
+                outs = partition.special(record, self._configs)
+                if outs is None:
+                    partition.next_offset = offset
+                    partition.backlog.extend(([record], batch))
+                    self._on_waiting(partition)
+                    break
+            else:
+                value = record.value or b""
+                points += 1 if value[:1] != b"[" else value.count(b'"metric"')
+                outs = points_of(offset, record.timestamp, value)
+            expected = partition.next_offset = offset + 1
+            if outs:
+                emit(epoch, number, outs, offset, record.timestamp)
+            count += 1
+            if not count & _LOOK and perf_counter() > self._deadline:
+                await self._breathe()
+                if partition.halted:
+                    break
+                epoch = partition.epoch
+        partition.records += count
+        partition.points += points
+
+    async def _breathe(self) -> None:
+        """Lets everything else have its turn; holds on while too much is unacknowledged."""
+        self._outputs.poll()
+        if self._outputs.unacknowledged > self._max_unacknowledged:
+            await self._outputs.below(self._max_unacknowledged // 2)
+        else:
+            await asyncio.sleep(0)
+        self._deadline = perf_counter() + self._slice_s
+
+    @staticmethod
+    def _tell_gap(partition: Partition, expected: int, found: int) -> None:
+        partition.gaps += 1
+        log.error(
+            "records are missing: the log was cut while nobody read it; verdicts go on from what there is",
+            partition=partition.number,
+            expected=expected,
+            found=found,
+        )

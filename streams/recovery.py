@@ -1,0 +1,136 @@
+"""Reads of Kafka that a take-over needs: states from the checkpoint log, the first marker of a partition.
+
+They block, so they run in threads. Each waits for a broker that is away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.topics import HEADER_KIND, KIND_CONFIG
+from streams.checkpoints import HEADER_LINEAGE, Mark, newest_states
+from streams.outputs import HEADER_AT
+
+log = structlog.get_logger(__name__)
+
+_decode_state = msgspec.msgpack.Decoder(list[Any]).decode
+
+READ_S = 0.02
+"""How long one read waits for more: `consume` waits for all it was asked for or this long."""
+
+
+def reader(kafka: str, **extra: Any) -> Consumer:
+    """A consumer without a group's doings: partitions are assigned by hand, nothing is committed."""
+    return Consumer(
+        {
+            "bootstrap.servers": kafka,
+            "group.id": "iskra.readers",  # required by the client; never joined
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "fetch.queue.backoff.ms": 2,
+            "fetch.wait.max.ms": 20,
+            "queued.max.messages.kbytes": 16_384,
+            "fetch.message.max.bytes": 4 * 1024 * 1024,
+            "reconnect.backoff.max.ms": 200,
+            "retry.backoff.max.ms": 200,
+            "enable.partition.eof": True,
+            "log_level": 2,
+            **extra,
+        }
+    )
+
+
+def headers_of(message: Message) -> dict[str, bytes]:
+    """A message's headers as a mapping."""
+    return {name: value or b"" for name, value in message.headers() or ()}
+
+
+def read_range(consumer: Consumer, topic: str, partition: int, first: int, last: int) -> Iterator[Message]:
+    """The records of `topic` from offset `first` to `last` (inclusive), or to the end of the partition if that comes first."""
+    if last < first:
+        return
+    consumer.assign([TopicPartition(topic, partition, first)])
+    done = False
+    while not done:
+        for message in consumer.consume(2_000, READ_S):
+            error = message.error()
+            if error is None:
+                if message.offset() > last:
+                    done = True
+                    break
+                yield message
+                done = done or message.offset() >= last
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
+                done = True
+            elif not _passing(error):
+                raise KafkaException(error)
+    consumer.unassign()
+
+
+def _passing(error: KafkaError) -> bool:
+    return bool(error.retriable()) or error.code() in (
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    )
+
+
+def read_states(kafka: str, checkpoints_topic: str, marks: Mapping[int, Mark]) -> dict[int, dict[bytes, bytes]]:
+    """The states that each partition's mark makes visible: partition → subject key → state."""
+    consumer = reader(kafka)
+    try:
+        return {
+            partition: newest_states(
+                (
+                    (message.key(), message.value(), headers.get(HEADER_LINEAGE, b"").decode(), int(headers.get(HEADER_AT, b"-1")))
+                    for message in read_range(consumer, checkpoints_topic, partition, mark.first, mark.last)
+                    for headers in (headers_of(message),)
+                ),
+                mark.lineage,
+            )
+            for partition, mark in marks.items()
+            if mark.first >= 0
+        }
+    finally:
+        consumer.close()
+
+
+def state_config(raw: bytes) -> str:
+    """Hash of the configuration under which a serialised state stands."""
+    return str(_decode_state(raw)[2])
+
+
+def first_marker(kafka: str, points_topic: str, partition: int) -> str | None:
+    """The configuration hash of the first marker in a partition's log; None: there is none up to its present end."""
+    consumer = reader(kafka)
+    try:
+        low, high = watermarks(consumer, points_topic, partition)
+        for message in read_range(consumer, points_topic, partition, low, high - 1):
+            headers = message.headers()
+            if headers and (HEADER_KIND, KIND_CONFIG) in headers:
+                return str((message.value() or b"").decode("ascii", "replace"))
+        return None
+    finally:
+        consumer.close()
+
+
+def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """First offset and end of a partition; waits while the broker is away."""
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=1.0)
+        except KafkaException as error:
+            if not _passing(error.args[0]):
+                raise
+            log.warning("waiting for the broker", topic=topic, partition=partition)
+        else:
+            return int(low), int(high)

@@ -1,0 +1,437 @@
+"""One worker process: takes partitions, restores them, runs them, checkpoints them, hands them over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import sys
+from time import monotonic, perf_counter
+from typing import Any
+
+import structlog
+from faust.types import TP
+
+from processors.engine import PartitionEngine
+from schemas.topics import CHECKPOINTS, CURRENT, full_name
+from streams import app as faust_app
+from streams import recovery
+from streams.checkpoints import HEADER_LINEAGE, Mark, decode_mark, encode_mark
+from streams.configs import Configs
+from streams.current import CurrentGuard
+from streams.errors import Fatal
+from streams.metrics import Metrics, RebalanceSensor
+from streams.outputs import HEADER_AT, Outputs
+from streams.partition import Partition
+from streams.processing import Processing
+from streams.settings import Settings
+from streams.ticks import Ticker
+from streams.topics import check_topics
+from streams.transport import ConsumerThread
+
+log = structlog.get_logger(__name__)
+
+STOP_S = 5.0
+"""How long Faust's services may take to stop once the last checkpoints stand: leaving the group is one request."""
+
+SWITCH_S = 0.0005
+"""Threads change after so long: the client's thread gets its turn ten times as often as by default, for the latency."""
+
+
+class Worker:
+    """Everything of one process. `run` returns the exit code; it blocks until SIGTERM, SIGINT or a fatal error."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.partitions: dict[int, Partition] = {}
+        self._done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.outputs = Outputs(settings.kafka, settings.namespace, self.fail)
+        self.configs = Configs(settings.kafka, settings.namespace, settings.config, self.outputs)
+        self.app = faust_app.build(settings, self._on_round, self._wanted_offset)
+        self.processing = Processing(
+            self.partitions,
+            self.outputs,
+            self.configs,
+            slice_s=settings.slice_s,
+            max_unacknowledged=settings.max_unacknowledged,
+            on_waiting=self._on_waiting,
+            on_caught_up=self._on_caught_up,
+        )
+        self.ticker = Ticker(settings.kafka, self.app.points_topic, self._ticking)
+        self.guard = CurrentGuard(settings.kafka, full_name(settings.namespace, CURRENT), self._rewrite_threadsafe)
+        self.restore_seconds = 0.0
+        self.commits_refused = 0
+        self.ready = False
+        self._count = 0
+        self._one_checkpoint = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._loop = asyncio.get_running_loop()
+        self.metrics = Metrics(self)
+        self.app.sensors.add(RebalanceSensor(self.metrics))
+        self.app.on_rebalance_complete.connect(self._on_rebalance_complete)
+        self.app.on_partitions_revoked.connect(self._on_revoked)
+
+    # --- life ---
+
+    async def run(self) -> int:
+        """Works until told to stop; gives the exit code: 0 in order, 1 a fatal error (start it again)."""
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(sign, self._stop, 0)
+        self.metrics.serve(self.settings.metrics_port)
+        self._background(self.outputs.poll_forever())
+        try:
+            partitions = await self._until_stopped(check_topics(self.settings.kafka, self.settings.namespace))
+            if partitions is None:
+                return self._done.result()
+            self._count = partitions
+            await self._until_stopped(self.configs.refresh())
+            self.guard.start()
+            await self._until_stopped(self.app.start())
+            if not self._done.done():
+                self._background(self._watch())
+                self._background(self._checkpoint_forever())
+                if self.settings.is_ticking:
+                    self._background(self.ticker.run())
+                log.info("started", group=self.settings.group, partitions=partitions, instance=self.settings.instance_id)
+            code = await asyncio.shield(self._done)
+        except Fatal as error:
+            log.error("ends", error=str(error))
+            code = 1
+        await self._shut_down(orderly=code == 0)
+        return code
+
+    async def _until_stopped(self, coroutine: Any) -> Any:
+        """The coroutine's result; None if the worker was told to stop first."""
+        task = asyncio.ensure_future(coroutine)
+        await asyncio.wait({task, self._done}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task
+        return None
+
+    def _stop(self, code: int) -> None:
+        if not self._done.done():
+            self._done.set_result(code)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the process with exit code 1, with one line that says why. Thread-safe."""
+
+        def end() -> None:
+            if not self._done.done():
+                log.error("ends; to be started again, it recovers from its last checkpoint", error=str(error) or repr(error))
+                self._done.set_result(1)
+
+        self._loop.call_soon_threadsafe(end)
+
+    def _background(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+
+        def ended(finished: asyncio.Task[Any]) -> None:
+            self._tasks.discard(finished)
+            if not finished.cancelled() and (error := finished.exception()) is not None:
+                log.error("background task", exc_info=error)
+                self.fail(error)
+
+        task.add_done_callback(ended)
+
+    async def _watch(self) -> None:
+        """A crash of any of Faust's services ends the process: never a silent death."""
+        while True:
+            crashed = self.app.crashed or self.app.consumer.crashed
+            if crashed or self.app.should_stop:
+                reason = getattr(self.app, "_crash_reason", None) or getattr(self.app.consumer, "_crash_reason", None)
+                self.fail(reason if isinstance(reason, BaseException) else Fatal("a service of the transport ended"))
+                return
+            await asyncio.sleep(0.2)
+
+    async def _shut_down(self, *, orderly: bool) -> None:
+        """Last checkpoints, then the transport, then the producers; each with its own bound."""
+        self.ready = False
+        if orderly:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self._hand_over(list(self.partitions.values())), self.settings.revoke_s)
+        for partition in self.partitions.values():
+            partition.halted = True
+        for task in list(self._tasks):
+            task.cancel()
+        if orderly:
+            with contextlib.suppress(Exception, asyncio.CancelledError):
+                await asyncio.wait_for(self.app.stop(), STOP_S)
+        self.ticker.close()
+        self.guard.close()
+        self.outputs.close(1.0 if orderly else 0.2)
+        self.configs.close()
+        self.metrics.close()
+        log.info("stopped", orderly=orderly)
+
+    # --- records ---
+
+    async def _on_round(self, round_: Any) -> None:
+        try:
+            await self.processing.round(round_)
+        except Exception as error:
+            # the engine takes its own defects to dead-letters; what comes here is a defect of the worker
+            log.exception("processing")
+            self.fail(error)
+            raise
+
+    def _on_waiting(self, partition: Partition) -> None:
+        self.app.consumer.pause_partitions({self._tp(partition.number)})
+        self._background(self._wait_for_config(partition))
+
+    async def _wait_for_config(self, partition: Partition) -> None:
+        name = partition.waits_for
+        if name is None:
+            return
+        log.info("marker of a configuration that is not here yet", partition=partition.number, config=name)
+        await self.configs.wait_for(name)
+        if self.partitions.get(partition.number) is partition and not partition.halted:
+            await self.processing.go_on(partition)
+            if partition.waits_for is None:
+                self.app.consumer.resume_partitions({self._tp(partition.number)})
+
+    def _on_caught_up(self, partition: Partition) -> None:
+        if partition.engine.config_hash != self.configs.own_hash:
+            self._background(self.configs.append_marker(partition.number))
+
+    def _wanted_offset(self, number: int) -> int | None:
+        partition = self.partitions.get(number)
+        return None if partition is None else max(partition.next_offset, 0)
+
+    def _ticking(self) -> list[int]:
+        return [number for number, partition in self.partitions.items() if not partition.halted] if self.ready else []
+
+    def _tp(self, number: int) -> TP:
+        return TP(self.app.points_topic, number)
+
+    @property
+    def thread(self) -> ConsumerThread:
+        """The consumer's thread."""
+        thread: ConsumerThread = self.app.consumer.thread
+        return thread
+
+    # --- rebalances ---
+
+    async def _on_revoked(self, _app: Any, revoked: set[TP], **_: Any) -> None:
+        """Before partitions may go to somebody else: last checkpoints. Memory is kept until it is known who has them."""
+        owned = [partition for partition in self.partitions.values() if self._tp(partition.number) in revoked]
+        if owned:
+            try:
+                await asyncio.wait_for(self._hand_over(owned), self.settings.revoke_s)
+            except TimeoutError:
+                log.warning("no last checkpoint in time; the next owner reads on from the one before")
+
+    async def _hand_over(self, partitions: list[Partition]) -> None:
+        for partition in partitions:
+            partition.halted = True
+        await self.processing.still()
+        for partition in partitions:
+            await self.checkpoint(partition)
+
+    async def _on_rebalance_complete(self, *_: Any, **__: Any) -> None:
+        """Makes memory and assignment agree; Faust seeks and resumes only after this."""
+        began = perf_counter()
+        generation = int(self.app.consumer_generation_id)
+        assigned = {tp.partition for tp in self.app.consumer.assignment()}
+        try:
+            committed = await self.thread.committed_with_metadata([self._tp(number) for number in assigned])
+            marks = {tp.partition: (offset, decode_mark(text)) for tp, (offset, text) in committed.items()}
+            kept = {number for number in assigned if self._keeps(number, generation, marks.get(number))}
+            for number in list(self.partitions):
+                if number not in kept:
+                    self.partitions.pop(number).halted = True
+                    self.guard.disown(number)
+            await self._restore({number: marks.get(number) for number in assigned - kept}, generation)
+            for number in kept:
+                partition = self.partitions[number]
+                partition.generation = generation
+                partition.halted = False
+                partition.waits_for = None
+                partition.backlog.clear()
+        except Exception as error:
+            if generation != self.app.consumer_generation_id:
+                return  # moved again meanwhile: the next one does it
+            log.exception("restore")
+            self.fail(error)
+            raise
+        self.restore_seconds = perf_counter() - began
+        self.ready = True
+        gc.collect()
+        gc.freeze()  # what was restored lives long: the collector need not walk it again and again
+        log.info("owns", partitions=sorted(assigned), kept=sorted(kept), generation=generation, seconds=round(self.restore_seconds, 3))
+
+    def _keeps(self, number: int, generation: int, committed: tuple[int, Mark | None] | None) -> bool:
+        """Whether the memory of a partition is still the truth: nobody else can have had it since."""
+        partition = self.partitions.get(number)
+        if partition is None or generation != partition.generation + 1:
+            return False
+        if committed is None:
+            return partition.committed is None
+        return committed[1] is not None and committed[1].lineage == partition.chain.lineage
+
+    async def _restore(self, wanted: dict[int, tuple[int, Mark | None] | None], generation: int) -> None:
+        if not wanted:
+            return
+        marks = {number: found[1] for number, found in wanted.items() if found is not None and found[1] is not None}
+        topic = full_name(self.settings.namespace, CHECKPOINTS)
+        states, ends = await asyncio.gather(
+            asyncio.to_thread(recovery.read_states, self.settings.kafka, topic, marks),
+            self.thread.ends([self._tp(number) for number in wanted]),
+        )
+        for number, found in wanted.items():
+            end = ends[self._tp(number)]
+            mark = marks.get(number)
+            if mark is None or found is None:
+                config = await self.configs.wait_for(await self._first_marker(number))
+                engine = self._engine(number, config)
+                next_offset = -1
+            else:
+                engine = self._engine(number, await self.configs.wait_for(mark.config))
+                next_offset = found[0]
+                held = states.get(number, {})
+                for name in {recovery.state_config(raw) for raw in held.values()}:
+                    await self.configs.wait_for(name)
+                engine.restore(
+                    held.values(),
+                    position=next_offset - 1,
+                    log_time=mark.log_time,
+                    last_tick=mark.last_tick,
+                    tick_count=mark.ticks,
+                    configurations=self.configs.body,
+                )
+            if generation != self.app.consumer_generation_id:
+                return
+            partition = Partition(number, engine, self.outputs.new_epoch(), generation=generation, next_offset=next_offset, catch_up=end)
+            partition.committed = None if found is None else found[0]
+            partition.committed_at = monotonic()
+            self.partitions[number] = partition
+            self.guard.own(number)
+            if max(next_offset, 0) >= end:
+                partition.catch_up = None
+                self._on_caught_up(partition)
+
+    async def _first_marker(self, number: int) -> str:
+        """The hash that the first marker of a partition names; appends ours where there is none."""
+        found = await asyncio.to_thread(recovery.first_marker, self.settings.kafka, self.app.points_topic, number)
+        if found is None:
+            await self.configs.append_marker(number)
+            # somebody else may have appended one just before
+            found = await asyncio.to_thread(recovery.first_marker, self.settings.kafka, self.app.points_topic, number)
+        return found or self.configs.own_hash
+
+    def _engine(self, number: int, config: Any) -> PartitionEngine:
+        return PartitionEngine(config, topic=self.app.points_topic, partition=number, partitions=self._count, live=self.settings.is_live)
+
+    # --- checkpoints ---
+
+    async def _checkpoint_forever(self) -> None:
+        every = self.settings.checkpoint_every_s
+        while True:
+            await asyncio.sleep(min(0.1, every / 10))
+            now = monotonic()
+            for partition in list(self.partitions.values()):
+                if not partition.halted and now - partition.committed_at >= every:
+                    await self.checkpoint(partition)
+
+    async def checkpoint(self, partition: Partition) -> bool:
+        """One checkpoint, in the order that `streams.checkpoints` tells. True: committed, or there was nothing to commit."""
+        async with self._one_checkpoint:
+            if self.partitions.get(partition.number) is not partition:
+                return False
+            if partition.engine.position < 0 or partition.engine.position + 1 == partition.committed:
+                partition.committed_at = monotonic()
+                return True
+            began = perf_counter()
+            try:
+                done = await self._checkpoint(partition)
+            except BaseException:
+                partition.chain.spoilt()
+                raise
+            partition.checkpoint_seconds = perf_counter() - began
+            partition.committed_at = monotonic()
+            return done
+
+    async def _checkpoint(self, partition: Partition) -> bool:
+        engine, chain, number = partition.engine, partition.chain, partition.number
+        # 1. the cut
+        position = engine.position
+        mark = Mark(
+            1, engine.log_time, engine.last_tick, engine.tick_count, engine.config_hash, -1, -1, partition.generation, chain.lineage
+        )
+        changed, forgotten = engine.take_changed(), engine.forgotten()
+        subjects = list(engine.subject_keys())
+        full = chain.wants_full(len(subjects), len(changed), monotonic(), self.settings.full_every_s)
+        # 2. the states
+        lineage = (HEADER_LINEAGE, chain.lineage.encode())
+        epoch = partition.epoch
+        count = await self._send_states(partition, subjects if full else changed, lineage)
+        known = set(engine.subject_keys()) if forgotten else set()
+        gone = [key for key in forgotten if key not in known]
+        for key in gone:
+            self.outputs.send_state(epoch, CHECKPOINTS, number, key, None, [lineage, (HEADER_AT, b"%d" % engine.position)])
+        if gone:
+            self.guard.forget(number, gone, engine.position)
+        # 3. the barrier
+        partition.epoch = self.outputs.new_epoch()
+        await epoch.empty()
+        chain.written(epoch.first, epoch.last, count + len(gone), full, monotonic())
+        # 4. the commit
+        text = encode_mark(Mark(*_with_range(mark, chain.first, chain.last)))
+        if not await self.thread.commit_with_metadata({self._tp(number): (position + 1, text)}):
+            self.commits_refused += 1
+            return False
+        partition.committed = position + 1
+        return True
+
+    async def _send_states(self, partition: Partition, keys: list[bytes], lineage: tuple[str, bytes]) -> int:
+        engine, send, number = partition.engine, self.outputs.send_state, partition.number
+        epoch = partition.epoch
+        count = 0
+        deadline = perf_counter() + self.settings.checkpoint_slice_s
+        for key in keys:
+            try:
+                state = engine.snapshot(key)
+            except KeyError:
+                continue  # forgotten since the cut; its tombstone comes with the next checkpoint
+            send(epoch, CHECKPOINTS, number, key, state, [lineage, (HEADER_AT, b"%d" % engine.position)])
+            count += 1
+            if perf_counter() > deadline:
+                self.outputs.poll()
+                await asyncio.sleep(0)
+                deadline = perf_counter() + self.settings.checkpoint_slice_s
+        return count
+
+    # --- slo.current ---
+
+    def _rewrite_threadsafe(self, number: int, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+        self._loop.call_soon_threadsafe(self._rewrite, number, key, value, headers)
+
+    def _rewrite(self, number: int, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+        partition = self.partitions.get(number)
+        if partition is not None and not partition.halted:
+            self.outputs.send(partition.epoch, CURRENT, number, key, value, headers)
+
+
+def _with_range(mark: Mark, first: int, last: int) -> tuple[Any, ...]:
+    return (mark.version, mark.log_time, mark.last_tick, mark.ticks, mark.config, first, last, mark.generation, mark.lineage)
+
+
+def run(settings: Settings) -> int:
+    """Runs a worker until it is told to stop; gives the process's exit code."""
+    import uvloop  # noqa: PLC0415 - not wanted by the tests of the parts
+
+    sys.setswitchinterval(SWITCH_S)
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+
+    async def main() -> int:
+        return await Worker(settings).run()
+
+    try:
+        return loop.run_until_complete(main())
+    finally:
+        loop.close()
