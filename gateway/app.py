@@ -26,6 +26,7 @@ from gateway.hub import Hub
 from gateway.ledger import Ledger
 from gateway.metrics import Metrics
 from gateway.parts import Part
+from gateway.publish import Publisher
 from gateway.queries import Queries
 from gateway.settings import Settings
 from gateway.socket import Socket
@@ -36,8 +37,8 @@ from schemas.config import Config, config_hash, from_json, to_json
 log = structlog.get_logger()
 
 STOP_S = 4.0
-"""From SIGTERM to exit: closing sockets 1 s, flushing 2 s, the server's own end the rest."""
-FLUSH_S = 2.0
+"""From SIGTERM to exit: closing sockets at most 2 s, flushing 1.5 s, the server's own end the rest."""
+FLUSH_S = 1.5
 
 
 class PortTaken(OSError):
@@ -61,10 +62,14 @@ class Gateway:
         self.hub = Hub(self.world, self.metrics, self.epoch, limits.snapshot, limits.ws_behind)
         self.sparks = Sparks(self.config)
         self.socket = Socket(self.hub, self.hello, self.parts_message, settings.namespaces, limits.ws_message)
-        self.ledger = Ledger(settings.kafka, settings.namespaces[0], self.loop, lambda: self.kafka.suspect())
-        self.queries = Queries(settings, lambda: self.clickhouse.suspect())
+        self.ledger = Ledger(settings.kafka, settings.namespaces[0], self.loop)
+        self.queries = Queries(settings)
         self.kafka = Part("kafka", self.ledger.probe, self.parts_changed)
         self.clickhouse = Part("clickhouse", self.queries.probe, self.parts_changed)
+        self.ledger.suspect = self.kafka.suspect
+        self.queries.suspect = self.clickhouse.suspect
+        self.publisher = Publisher(settings.namespaces[0], self.ledger, self.kafka, self.metrics, limits, self.config)
+        self.explaining = asyncio.Lock()
         self.state_feed = StateFeed(settings.kafka, settings.namespaces, self.loop, self.apply, self._count)
         self.points_feed = PointsFeed(settings.kafka, self.state_feed.partitions, self.loop, self.apply, self._count)
         self.hub.watched = self.points_feed.watch
@@ -127,6 +132,7 @@ class Gateway:
             return
         self.config, self.config_hash = config, hash_
         self.sparks.config = config
+        self.publisher.config = config
         log.info("configuration", hash=hash_)
         self.hub.broadcast(self.hello())
 
@@ -150,11 +156,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """Tells the browsers to come back, flushes what was taken, ends the threads."""
-        self.socket.closing = True
-        self.hub.close_all(1001, "going away")
-        deadline = self.loop.time() + 1.0
-        while self.hub.clients and self.loop.time() < deadline:
-            await asyncio.sleep(0.02)
+        await self.socket.shut()
         await asyncio.to_thread(self.ledger.stop, FLUSH_S)
         for task in self._tasks:
             task.cancel()

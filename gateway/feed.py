@@ -21,12 +21,12 @@ from typing import Any
 import msgspec
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka import Message as KafkaMessage
 
 from gateway.world import Key, Slim, Status, SubjectKey
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import POINTS, POINTS_MSGPACK, Point, parse_ts
-from schemas.topics import CONFIG, CURRENT, HEADER_ENCODING, HEADER_ID, HEADER_KIND, POINTS as POINTS_TOPIC, STATUS, WINDOWS, full_name
+from schemas.topics import CONFIG, CURRENT, HEADER_ENCODING, HEADER_ID, HEADER_KIND, STATUS, WINDOWS, full_name
+from schemas.topics import POINTS as POINTS_TOPIC
 
 log = structlog.get_logger()
 
@@ -130,11 +130,12 @@ def read_status(namespace: str, identity: str, value: bytes, live: bool) -> Stat
     return StatusRead(Key(namespace, body.tenant, body.subject, body.metric), status, live)
 
 
-def header(message: KafkaMessage, name: str) -> bytes | None:
-    """The value of a header, None if it is not there."""
+def header(message: Any, name: str) -> bytes | None:
+    """The value of a record's header, None if it is not there."""
     for key, value in message.headers() or ():
         if key == name:
-            return bytes(value) if value is not None else None
+            found: bytes | None = value
+            return found
     return None
 
 
@@ -185,7 +186,7 @@ class _Feed(threading.Thread):
         finally:
             self._consumer.close()
 
-    def _hand_over(self, messages: list[KafkaMessage]) -> None:
+    def _hand_over(self, messages: list[Any]) -> None:
         batch: list[Read] = []
         for message in messages:
             error = message.error()
@@ -221,7 +222,7 @@ class _Feed(threading.Thread):
     def _at_end(self, topic: str, partition: int) -> None:
         """The end of a partition was reached."""
 
-    def _read(self, message: KafkaMessage, batch: list[Read]) -> None:
+    def _read(self, message: Any, batch: list[Read]) -> None:
         raise NotImplementedError
 
 
@@ -282,7 +283,7 @@ class StateFeed(_Feed):
         if not self._behind:
             self.caught_up.set()
 
-    def _read(self, message: KafkaMessage, batch: list[Read]) -> None:
+    def _read(self, message: Any, batch: list[Read]) -> None:
         namespace, short = self._topics[message.topic()]
         self._count(short, 1)
         value = message.value()
@@ -369,7 +370,7 @@ class PointsFeed(_Feed):
             if position >= 0 and end is not None and end[1] - position > TOO_FAR_BEHIND:
                 self._consumer.seek(TopicPartition(topic, partition, OFFSET_END))
 
-    def _read(self, message: KafkaMessage, batch: list[Read]) -> None:
+    def _read(self, message: Any, batch: list[Read]) -> None:
         topic = message.topic()
         wanted = self._watched.get((topic, message.partition()))
         value = message.value()

@@ -119,6 +119,7 @@ class Client:
             sent.labels(kind).inc()
 
     def _next(self) -> tuple[bytes | None, str]:
+        message: bytes | None
         if self.controls:
             return self.controls.pop(0), "control"
         if self.group is None:
@@ -199,11 +200,6 @@ class Hub:
         for client in self.clients:
             client.control(message)
 
-    def close_all(self, code: int, reason: str) -> None:
-        """Ends every connection."""
-        for client in list(self.clients):
-            client.close(code, reason)
-
     # changes
 
     def pump(self) -> None:
@@ -226,12 +222,7 @@ class Hub:
                     self._schedule(group, now)
 
     def _schedule(self, group: Group, now: float) -> None:
-        wait = group.wait(now)
-        if wait <= 0.0:
-            # after the present callback, so that one batch of changes makes one message
-            group.timer = asyncio.get_running_loop().call_later(0, self._flush, group)
-        else:
-            group.timer = asyncio.get_running_loop().call_later(wait, self._flush, group)
+        group.timer = asyncio.get_running_loop().call_later(group.wait(now), self._flush, group)
 
     def _flush(self, group: Group) -> None:
         now = asyncio.get_running_loop().time()

@@ -33,7 +33,7 @@ class Record(NamedTuple):
     partition: int
     key: bytes
     value: bytes
-    headers: list[tuple[str, bytes]]
+    headers: list[tuple[str, str | bytes | None]]
 
 
 class Busy(Exception):
@@ -47,7 +47,7 @@ class Away(Exception):
 class Ledger:
     """The producer and its polling thread."""
 
-    def __init__(self, kafka: str, namespace: str, loop: asyncio.AbstractEventLoop, suspect: Callable[[], None]) -> None:
+    def __init__(self, kafka: str, namespace: str, loop: asyncio.AbstractEventLoop) -> None:
         self._settings: dict[str, Any] = {
             "bootstrap.servers": kafka,
             "acks": "all",
@@ -65,7 +65,8 @@ class Ledger:
             "log_level": 2,
         }
         self._loop = loop
-        self._suspect = suspect
+        self.suspect: Callable[[], None] = lambda: None
+        """Told, on the loop, when something failed that may mean that the broker is away."""
         self._topic = full_name(namespace, POINTS)
         self._producer = Producer({**self._settings, "error_cb": self._on_error})
         self._ending = threading.Event()
@@ -93,7 +94,7 @@ class Ledger:
             # an idempotent producer that lost its place refuses everything from now on: begin anew
             log.error("producer begins anew", error=str(error))
             self._producer = Producer({**self._settings, "error_cb": self._on_error})
-        self._call(self._suspect)
+        self._call(self.suspect)
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         try:
@@ -119,12 +120,12 @@ class Ledger:
             raise Away(f"topic {self._topic}: no leader for partitions {leaderless}")
         self.partitions = len(topic.partitions)
 
-    async def append(self, records: list[Record], timeout: float) -> None:
+    async def append(self, records: list[Record], within: float) -> None:
         """Sends all records and returns once the broker has acknowledged every one.
 
         Raises:
             Busy: the queue is full; those already taken may still be written.
-            Away: one was not acknowledged within `timeout` seconds; each may or may not have been written.
+            Away: one was not acknowledged within `within` seconds; each may or may not have been written.
         """
         done: asyncio.Future[None] = self._loop.create_future()
         waiting = _Waiting(len(records), lambda error: self._call(_resolve, done, error))
@@ -143,11 +144,11 @@ class Ledger:
         if not records:
             return
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 await done
         except TimeoutError:
-            self._suspect()
-            raise Away(f"not acknowledged within {timeout:g} s") from None
+            self.suspect()
+            raise Away(f"not acknowledged within {within:g} s") from None
 
 
 def _resolve(done: asyncio.Future[None], error: KafkaError | None) -> None:

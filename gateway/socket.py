@@ -90,6 +90,8 @@ class Socket:
         self.namespaces = namespaces
         self.max_message = max_message
         self.closing = False
+        self._open: set[Client] = set()
+        self._emptied = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """One connection, from handshake to end."""
@@ -99,6 +101,7 @@ class Socket:
             return
         await send({"type": "websocket.accept"})
         client = self.hub.join(send)
+        self._open.add(client)
         client.control(self.hello())
         client.control(self.parts())
         reader = asyncio.ensure_future(self._read(client, receive))
@@ -116,6 +119,22 @@ class Socket:
                     client.closed = client.closed or (1011, "internal error")
             if client.closed is not None:
                 await self._close(send, *client.closed)
+            self._open.discard(client)
+            if self.closing and not self._open:
+                self._emptied.set()
+
+    async def shut(self) -> None:
+        """Takes no more connections and ends those that are open; returns when they are gone, or after 2 × `CLOSE_S`."""
+        self.closing = True
+        if not self._open:
+            return
+        for client in list(self._open):
+            client.close(1001, "going away")
+        try:
+            async with asyncio.timeout(2 * CLOSE_S):
+                await self._emptied.wait()
+        except TimeoutError:
+            log.warning("connections that did not end", clients=len(self._open))
 
     @staticmethod
     async def _close(send: Send, code: int, reason: str) -> None:

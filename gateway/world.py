@@ -23,6 +23,7 @@ VERDICTS_KEPT = 1_000
 POINTS_KEPT = 2_000
 """Raw points of a subject in focus; of a faster subject, the newest so many."""
 SPARKS_KEPT = 30
+RECENT_KEPT = 5_000
 
 T = TypeVar("T")
 
@@ -142,6 +143,8 @@ class World:
         self.foci: dict[SubjectKey, Focus] = {}
         self.touched: set[Overview | Focus] = set()
         self.urgent: set[Overview | Focus] = set()
+        self.recent: dict[tuple[str, str], bytes] = {}
+        """The latest verdicts in full by namespace and id: what the store may not have yet."""
         self._sorted: list[Key] = []
         self._unsorted = False
 
@@ -160,6 +163,9 @@ class World:
         if self.subjects.get(subject, -1) < status.since:
             self.subjects[subject] = status.since
         self._note(key)
+        if len(self.recent) >= RECENT_KEPT:
+            del self.recent[next(iter(self.recent))]
+        self.recent[key[0], status.id] = status.full
         focus = self.foci.get(subject)
         if focus is not None:
             focus.add_verdict(self.number, status.full)
@@ -291,7 +297,7 @@ class World:
         return overview.base <= since <= self.number and (focus is None or focus.base <= since)
 
     def snapshot(self, overview: Overview, limit: int) -> tuple[int, bytes]:
-        """The number at which it stands, and the fields `statuses` and `subjects` of a snapshot (at most `limit` statuses, those in need first)."""
+        """The number at which it stands, and a snapshot's fields: at most `limit` statuses, those in need first."""
         keys = self.matching(overview.namespace, overview.tenant)
         shown = keys
         if len(keys) > limit:

@@ -1,0 +1,207 @@
+"""What can be asked: the present state (from memory), history and evidence (from ClickHouse)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import orjson
+from litestar import MediaType, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+
+from gateway.errors import Problem, problem
+from gateway.queries import SERIES_POINTS, StoreAway, TooMuch, default_step
+from gateway.settings import Explanation
+from gateway.world import Key
+from schemas.points import MAX_TS_MS
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
+
+STATUS_LIMIT = 1000
+VERDICTS_LIMIT = 500
+EXPLAIN_S = 60.0
+MONTH_MS = 31 * 86_400_000
+
+Namespace = Annotated[str | None, Parameter(description="One of the gateway's namespaces; left out: the first.", max_length=128)]
+Tenant = Annotated[str | None, Parameter(description="Left out: all.", max_length=128)]
+Subject = Annotated[str | None, Parameter(description="Left out: all.", max_length=128)]
+_AWAY = {503: ResponseSpec(Problem, description="ClickHouse is away", generate_examples=False)}
+
+
+class Series(msgspec.Struct, frozen=True):
+    """Steps that hold points, in order: start (ms), mean, min, max, count; `step` in ms."""
+
+    step: int
+    points: list[tuple[int, float, float, float, int]]
+
+
+def json_response(body: bytes) -> Response[bytes]:
+    """JSON that is encoded already."""
+    return Response(body, media_type=MediaType.JSON)
+
+
+def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
+    """The handlers of everything that reads."""
+    names = gateway.settings.namespaces
+    world = gateway.world
+    queries = gateway.queries
+
+    def named(namespace: str | None) -> str:
+        if namespace is None:
+            return names[0]
+        if namespace not in names:
+            raise problem(404, f"namespace: unknown; this gateway shows {', '.join(names)}")
+        return namespace
+
+    @get(
+        "/api/slo/status",
+        summary="Present state",
+        description="The latest status of each metric, by tenant, subject and metric; `next` is the cursor of the following page.",
+        tags=["state"],
+        responses={503: ResponseSpec(Problem, description="Kafka was not read to its end yet", generate_examples=False)},
+        sync_to_thread=False,
+        media_type=MediaType.JSON,
+    )
+    def status(
+        namespace: Namespace = None,
+        tenant: Tenant = None,
+        subject: Subject = None,
+        level: Literal["OK", "WARN", "BLOCK", "UNKNOWN"] | None = None,
+        limit: Annotated[int, Parameter(ge=1, le=STATUS_LIMIT)] = 100,
+        cursor: Annotated[str | None, Parameter(max_length=2048)] = None,
+    ) -> Response[bytes]:
+        if not gateway.state_feed.caught_up.is_set():
+            raise problem(503, "kafka: the present state was not read yet", 1)
+        where = named(namespace)
+        if tenant is None:
+            keys = [key for key in world.range(where) if subject is None or key.subject == subject]
+        else:
+            keys = world.range(where, tenant) if subject is None else world.range(where, tenant, subject)
+        if level is not None:
+            keys = [key for key in keys if world.statuses[key].level == level]
+        total = len(keys)
+        if cursor is not None:
+            last = Key(where, *_opened(cursor))
+            keys = [key for key in keys if key > last]
+        page = keys[:limit]
+        items = b",".join(world.statuses[key].full for key in page)
+        following = msgspec.json.encode(_cursor(page[-1]) if len(keys) > limit else None)
+        return json_response(b'{"items":[%b],"next":%b,"total":%d}' % (items, following, total))
+
+    @get(
+        "/api/v1/series",
+        summary="History of one metric",
+        description=f"Times in ms; `step` is chosen for about 900 steps if left out. At most {SERIES_POINTS} steps an answer.",
+        tags=["history"],
+        responses=_AWAY,
+    )
+    async def series(
+        subject: Annotated[str, Parameter(max_length=128)],
+        metric: Annotated[str, Parameter(max_length=64)],
+        namespace: Namespace = None,
+        tenant: Annotated[str, Parameter(max_length=128)] = "default",
+        since: Annotated[int | None, Parameter(query="from", ge=0, le=MAX_TS_MS, description="Left out: 15 minutes before `to`.")] = None,
+        until: Annotated[int | None, Parameter(query="to", ge=0, le=MAX_TS_MS, description="Left out: now.")] = None,
+        step: Annotated[int | None, Parameter(ge=100, le=MONTH_MS)] = None,
+    ) -> Series:
+        end = int(time.time() * 1000) if until is None else until
+        begin = max(0, end - 900_000) if since is None else since
+        if begin >= end:
+            raise problem(400, "from: expected a time before `to`")
+        step = default_step(begin, end) if step is None else step
+        if (end - begin) // step > SERIES_POINTS:
+            raise problem(
+                400, f"step: more than {SERIES_POINTS} steps between from and to; the least is {-(-(end - begin) // SERIES_POINTS)}"
+            )
+        rows = await _store(queries.series(named(namespace), tenant, subject, metric, begin, end, step))
+        return Series(step, rows)
+
+    @get("/api/v1/verdicts", summary="History of verdicts", description="Newest first.", tags=["history"], responses=_AWAY)
+    async def verdicts(
+        namespace: Namespace = None,
+        tenant: Tenant = None,
+        subject: Subject = None,
+        limit: Annotated[int, Parameter(ge=1, le=VERDICTS_LIMIT)] = 50,
+    ) -> Response[bytes]:
+        where = named(namespace)
+        found = await _store(queries.verdicts(where, tenant, subject, limit))
+        return json_response(orjson.dumps({"items": [_verdict(where, row) for row in found]}))
+
+    @get(
+        "/api/v1/verdicts/{identity:str}",
+        summary="One verdict with its evidence",
+        tags=["history"],
+        responses={404: ResponseSpec(Problem, description="No such verdict", generate_examples=False), **_AWAY},
+    )
+    async def verdict(identity: Annotated[str, Parameter(max_length=128)], namespace: Namespace = None) -> Response[bytes]:
+        where = named(namespace)
+        recent = world.recent.get((where, identity))
+        if recent is not None:  # the sink may be some hundred ms behind
+            return json_response(recent)
+        row = await _store(queries.verdict(where, identity))
+        if row is None:
+            raise problem(404, "no verdict of that id")
+        return json_response(orjson.dumps(_verdict(where, row)))
+
+    @get(
+        "/api/v1/verdicts/{identity:str}/explain",
+        summary="Recompute a verdict from the log",
+        description="Reads the log again from before the verdict and compares. Takes seconds.",
+        tags=["history"],
+        responses={
+            404: ResponseSpec(Problem, description="No such verdict", generate_examples=False),
+            501: ResponseSpec(Problem, description="This gateway runs without the engine", generate_examples=False),
+            503: ResponseSpec(Problem, description="Kafka is away, or others are being explained", generate_examples=False),
+        },
+    )
+    async def explain(identity: Annotated[str, Parameter(max_length=128)], namespace: Namespace = None) -> Explanation:
+        function = gateway.settings.explain
+        if function is None:
+            raise problem(501, "this gateway runs without the engine; use `iskra explain ID`")
+        where = named(namespace)
+        if gateway.explaining.locked():
+            raise problem(503, "another verdict is being explained", 2)
+        async with gateway.explaining:
+            try:
+                async with asyncio.timeout(EXPLAIN_S):
+                    return await asyncio.to_thread(function, where, identity)
+            except TimeoutError:
+                raise problem(503, f"not recomputed within {EXPLAIN_S:g} s", 5) from None
+            except LookupError as error:
+                raise problem(404, str(error) or "no verdict of that id") from None
+            except ConnectionError as error:
+                raise problem(503, f"kafka: {error}", 1) from None
+
+    return [status, series, verdicts, verdict, explain]
+
+
+async def _store(asked: Any) -> Any:
+    try:
+        return await asked
+    except StoreAway as error:
+        raise problem(503, f"clickhouse: {error}", 1) from None
+    except TooMuch as error:
+        raise problem(503, f"clickhouse: query given up: {error}", 5) from None
+
+
+def _verdict(namespace: str, row: dict[str, Any]) -> dict[str, Any]:
+    return {"namespace": namespace, **row}
+
+
+def _cursor(key: Key) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(key[1:])).decode().rstrip("=")
+
+
+def _opened(cursor: str) -> tuple[str, str, str]:
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        return msgspec.json.decode(raw, type=tuple[str, str, str])
+    except (ValueError, binascii.Error):
+        raise problem(400, "cursor: expected `next` of an earlier answer") from None
