@@ -1,0 +1,39 @@
+"""The SDK: publish points and read what Iskra says of them.
+
+    from iskra.client import Consumer, Producer
+
+    with Producer("127.0.0.1:9092") as producer:
+        producer.send("alpha", "clarity", 0.81)
+
+    for message in Consumer("127.0.0.1:9092", "slo.status"):
+        print(message.value.level, message.value.metric)
+
+What is listed here is the public surface; docs/sdk.md explains it.
+"""
+
+from iskra.client.consumer import Consumer, Message, Start, Value
+from iskra.client.errors import BufferFull, ClientError, InvalidPoint, NotAcknowledged, UnknownTopic, Unreachable, Unreadable
+from iskra.client.producer import Producer
+from schemas.config import Config
+from schemas.outputs import DeadLetter, SloStatus, WindowStats
+from schemas.points import Point
+
+__all__ = [
+    "BufferFull",
+    "ClientError",
+    "Config",
+    "Consumer",
+    "DeadLetter",
+    "InvalidPoint",
+    "Message",
+    "NotAcknowledged",
+    "Point",
+    "Producer",
+    "SloStatus",
+    "Start",
+    "UnknownTopic",
+    "Unreachable",
+    "Unreadable",
+    "Value",
+    "WindowStats",
+]

@@ -1,0 +1,323 @@
+"""The consumer: typed records of any topic, ticks skipped, what was seen dropped."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer as KafkaConsumer
+
+from iskra.client.errors import ClientError, Unreachable, Unreadable
+from iskra.client.kafka import CLIENT_SETTINGS, partition_count, patiently
+from iskra.client.seen import SeenByKey, SeenByPosition
+from schemas.config import Config, from_json
+from schemas.outputs import MESSAGES, DeadLetter, SloStatus, WindowStats
+from schemas.points import POINTS as POINTS_JSON
+from schemas.points import POINTS_MSGPACK, BadPoint, Point, split
+from schemas.topics import CONFIG, CURRENT, HEADER_ENCODING, HEADER_ID, HEADER_KIND, LIVE_NAMESPACE, POINTS, full_name
+
+Value = Point | WindowStats | SloStatus | DeadLetter | Config
+"""What a message may hold; which, its topic says."""
+
+Start = Literal["beginning", "end"] | int | dt.datetime
+"""Where to begin: the beginning or the end of the topics, or the first record at or after a time (epoch ms, or aware datetime)."""
+
+_FETCH = 1000
+_END_OF_PARTITION = KafkaError._PARTITION_EOF  # noqa: SLF001 - the library's own name for its local error codes
+_AWAY = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001
+_Entry = tuple["Message | ClientError | None", TopicPartition | None]
+_DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGES.items()}
+_log = logging.getLogger("iskra.client")
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One record, or one point of an array.
+
+    Attributes:
+        topic: short name. partition, offset: where it stands. index: the point's place in its array, else 0.
+        key: `tenant/subject` (`tenant/subject/metric` on `slo.current`, the hash on `config`), empty if it has none.
+        id: the output's deterministic id; of a point `partition-offset-index`.
+        ts: the record's time, epoch ms.
+        value: None where a compacted topic says that the key is gone.
+        headers: as they stand on the record.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    index: int
+    key: str
+    id: str
+    ts: int
+    value: Value | None
+    headers: dict[str, bytes]
+
+
+class Consumer:
+    """Reads topics as typed messages. Not thread-safe. Iterating blocks for more, unless `until_end`.
+
+    Outputs that were seen are dropped, exactly, by their ids (`iskra.client.seen` says how), counted from where this
+    consumer began. Points are never dropped: equal points count each. On the points topic ticks and other kinds are
+    skipped, and so are items that cannot be read (they stand in `dead-letters`; `unreadable` counts them).
+
+    Args:
+        kafka: bootstrap address.
+        topics: short names: `metrics.points`, `slo.windows`, `slo.status`, `slo.current`, `dead-letters`, `config`.
+        namespace: prefix of the topics' names.
+        start: where to begin; in a group only where the group has committed nothing ("beginning" or "end").
+        until_end: iteration ends at what was the end when the consumer was made.
+        group: read as a member of this consumer group; partitions are shared out, `commit` keeps the place. After a
+            restart in a group, what was handed out after the last commit comes again (its ids say so).
+        connect_timeout: how long the first answer of a broker may take, s.
+    Raises:
+        Unreachable: no broker answered in time. UnknownTopic: the broker lacks one of the topics.
+        ValueError: a topic that is not for reading, a time without a zone, or options that exclude each other.
+    """
+
+    def __init__(
+        self,
+        kafka: str,
+        topics: str | Sequence[str],
+        *,
+        namespace: str = LIVE_NAMESPACE,
+        start: Start = "beginning",
+        until_end: bool = False,
+        group: str | None = None,
+        connect_timeout: float = 10.0,
+    ) -> None:
+        names = [topics] if isinstance(topics, str) else list(topics)
+        readable = (POINTS, CONFIG, *MESSAGES)
+        for name in names:
+            if name not in readable:
+                raise ValueError(f"topics: expected some of {', '.join(readable)}, got {name!r}")
+        if group is not None and (until_end or start not in ("beginning", "end")):
+            raise ValueError("group: a group begins at 'beginning' or 'end' and never ends by itself")
+        self._short = {full_name(namespace, name): name for name in names}
+        self._timeout = connect_timeout
+        self._kafka = KafkaConsumer(
+            {
+                **CLIENT_SETTINGS,
+                "bootstrap.servers": kafka,
+                "group.id": group or "iskra-reader",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "latest" if start == "end" else "earliest",
+                "enable.partition.eof": until_end,
+                "fetch.queue.backoff.ms": 2,
+                "fetch.wait.max.ms": 100,
+            },
+            logger=_log,
+        )
+        self.unreadable = 0
+        """Items of the points topic that could not be read, so far."""
+        # beside each message, in a group, the place from which to read after it; a skipped record is a place alone
+        self._ready: deque[_Entry] = deque()
+        self._places: dict[tuple[str, int], TopicPartition] = {}
+        self._grouped = group is not None
+        self._by_position = SeenByPosition()
+        self._by_key = SeenByKey()
+        self._ends: dict[tuple[str, int], int] = {}
+        self._bounded = until_end
+        self._closed = False
+        try:
+            counts = {topic: partition_count(self._kafka, topic, connect_timeout) for topic in self._short}
+            if group is None:
+                self._assign(counts, start)
+            else:
+                self._kafka.subscribe(list(self._short), on_revoke=self._revoked)
+        except BaseException:
+            self._kafka.close()
+            raise
+
+    def poll(self, timeout: float = 1.0) -> Message | None:
+        """The next message; None: there was none within `timeout` seconds, or the end is reached (`at_end`).
+
+        Raises:
+            Unreadable: a message that does not fit its schema; the next call goes on behind it.
+            ClientError: the broker refuses (authorisation, unknown topic).
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            while self._ready:
+                message, place = self._ready.popleft()
+                if place is not None:
+                    self._places[place.topic, place.partition] = place
+                if isinstance(message, ClientError):
+                    raise message
+                if message is not None:
+                    return message
+            left = deadline - time.monotonic()
+            if self.at_end or left < 0:
+                return None
+            first = self._kafka.poll(left)
+            if first is not None:
+                for record in (first, *self._kafka.consume(_FETCH, 0)):
+                    self._take(record)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether an `until_end` consumer has handed out everything."""
+        return self._bounded and not self._ends and not self._ready
+
+    def __iter__(self) -> Iterator[Message]:
+        """Messages as they come; ends only where `until_end` was asked for."""
+        while not self.at_end:
+            message = self.poll(1.0)
+            if message is not None:
+                yield message
+
+    def commit(self) -> None:
+        """Keeps the group's place behind the last message handed out (whole records: an array counts when its last point is out).
+
+        Raises:
+            RuntimeError: not a member of a group.
+            Unreachable: the broker did not take it.
+        """
+        if not self._grouped:
+            raise RuntimeError("commit needs a consumer with group=…")
+        if self._places:
+            try:
+                self._kafka.commit(offsets=list(self._places.values()), asynchronous=False)
+            except KafkaException as error:
+                raise Unreachable(f"the commit was not taken: {error.args[0].str()}") from error
+
+    def close(self) -> None:
+        """Leaves; nothing is committed by itself."""
+        if not self._closed:
+            self._closed = True
+            self._kafka.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _assign(self, counts: dict[str, int], start: Start) -> None:
+        """Takes all partitions from `start`, and notes their present ends."""
+        places = [TopicPartition(topic, partition) for topic, count in counts.items() for partition in range(count)]
+        if isinstance(start, str):
+            for place in places:
+                place.offset = OFFSET_END if start == "end" else OFFSET_BEGINNING
+        else:
+            for place in places:
+                place.offset = _epoch_ms(start)
+        if not isinstance(start, str):
+            asked = places
+            places = patiently(lambda left: self._kafka.offsets_for_times(asked, timeout=left), self._timeout)
+        for place in places:
+            low, high = patiently(functools.partial(self._watermarks, place), self._timeout)
+            if place.offset == OFFSET_END or (place.offset < 0 and place.offset != OFFSET_BEGINNING):
+                place.offset = high  # the number, not the word: what comes from now on is not to be missed
+            first = low if place.offset == OFFSET_BEGINNING else place.offset
+            if self._bounded and first < high:
+                self._ends[place.topic, place.partition] = high
+        self._kafka.assign(places)
+
+    def _watermarks(self, place: TopicPartition, timeout: float) -> tuple[int, int]:
+        found: tuple[int, int] = self._kafka.get_watermark_offsets(place, timeout=timeout)
+        return found
+
+    def _revoked(self, _consumer: Any, places: list[TopicPartition]) -> None:
+        """Partitions go to another member: what of them was not handed out is the other's."""
+        gone = {(place.topic, place.partition) for place in places}
+        self._ready = deque(entry for entry in self._ready if entry[1] is None or (entry[1].topic, entry[1].partition) not in gone)
+        for where in gone:
+            self._places.pop(where, None)
+
+    def _take(self, record: Any) -> None:
+        """Reads one record into `_ready`."""
+        error: KafkaError | None = record.error()
+        if error is not None:
+            if error.code() == _END_OF_PARTITION:
+                self._ends.pop((record.topic(), record.partition()), None)
+            elif error.retriable() or error.code() in _AWAY:
+                _log.warning("reading goes on: %s", error.str())
+            else:
+                raise ClientError(f"{record.topic() or 'Kafka'}: {error.str()}")
+            return
+        where = (record.topic(), record.partition())
+        if self._ends.get(where, -1) == record.offset() + 1:
+            del self._ends[where]
+        messages: list[Message | ClientError]
+        try:
+            messages = [*self._read(record, self._short[record.topic()])]
+        except Unreadable as unreadable:
+            messages = [unreadable]  # raised in its turn: those before it come first, those after it are not lost
+        # the place of all but the last message of a record is that of the record itself: it comes again whole
+        here, behind = (TopicPartition(*where, record.offset() + n) if self._grouped else None for n in (0, 1))
+        self._ready.extend((message, here) for message in messages[:-1])
+        if messages or behind is not None:
+            self._ready.append((messages[-1] if messages else None, behind))
+
+    def _read(self, record: Any, topic: str) -> list[Message]:
+        headers = dict(record.headers() or ())
+        key: bytes = record.key() or b""
+        common = {
+            "topic": topic,
+            "partition": record.partition(),
+            "offset": record.offset(),
+            "key": key.decode("utf-8", "replace"),
+            "ts": record.timestamp()[1],
+            "headers": headers,
+        }
+        if topic == POINTS:
+            if HEADER_KIND in headers:
+                return []
+            prefix = f"{record.partition()}-{record.offset()}"
+            points = self._points(record.value() or b"", headers)
+            return [Message(**common, index=index, id=f"{prefix}-{index}", value=point) for index, point in points]
+        raw_id = headers.get(HEADER_ID)
+        output_id = None if raw_id is None else raw_id.decode()
+        body: bytes | None = record.value()
+        try:
+            if topic == CURRENT:
+                if self._by_key.seen(key, None if body is None else output_id):
+                    return []
+            elif topic != CONFIG and output_id is not None and self._by_position.seen(topic, record.partition(), output_id):
+                return []
+            if body is None:
+                value: Value | None = None
+            else:
+                value = from_json(body) if topic == CONFIG else _decode(topic, body)
+        except ValueError as error:  # msgspec's and orjson's errors are of this kind
+            raise Unreadable(f"{record.topic()} {record.partition()}-{record.offset()}: {error}") from error
+        return [Message(**common, index=0, id=output_id or "", value=value)]
+
+    def _points(self, body: bytes, headers: dict[str, bytes]) -> list[tuple[int, Point]]:
+        """The points of a message with their places; what cannot be read is counted."""
+        encoding = headers[HEADER_ENCODING].decode("ascii", "replace") if HEADER_ENCODING in headers else None
+        try:
+            decoded: Any = (POINTS_MSGPACK if encoding == "msgpack" else POINTS_JSON).decode(body)
+            return list(enumerate(decoded)) if isinstance(decoded, list) else [(0, decoded)]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        try:
+            items = split(body, encoding)
+        except BadPoint:
+            self.unreadable += 1
+            return []
+        good = [(index, point) for index, (_, point, _) in enumerate(items) if isinstance(point, Point)]
+        self.unreadable += len(items) - len(good)
+        return good
+
+
+def _decode(topic: str, body: bytes) -> Value:
+    value: Any = _DECODERS[topic].decode(body)
+    return value  # type: ignore[no-any-return]  # the registry of messages maps names to these very types
+
+
+def _epoch_ms(when: int | dt.datetime) -> int:
+    if isinstance(when, dt.datetime):
+        if when.tzinfo is None:
+            raise ValueError("start: expected a time with a zone")
+        return int(when.timestamp() * 1000)
+    return when

@@ -1,0 +1,72 @@
+"""What producer and consumer share about the client library: settings, and its errors in our words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
+
+from iskra.client.errors import UnknownTopic, Unreachable
+
+CLIENT_SETTINGS: dict[str, Any] = {
+    # a broker that restarts is back within seconds: the library's own back-off would go up to 10 s
+    "reconnect.backoff.ms": 50,
+    "reconnect.backoff.max.ms": 200,
+    "retry.backoff.ms": 50,
+    "retry.backoff.max.ms": 200,
+    "socket.keepalive.enable": True,
+    "log.connection.close": False,
+}
+
+
+_PASSING = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+"""What a broker answers for a moment after its start or a topic's creation."""
+_PAUSE_S = 0.05
+
+T = TypeVar("T")
+
+
+def patiently(ask: Callable[[float], T], timeout: float) -> T:
+    """The answer to a request, asked again while the broker says "not yet".
+
+    Args:
+        ask: gets the seconds left.
+        timeout: s, for all tries. A leader is there within 0.2 s of a topic's creation, within 8 s of a broker's kill.
+    Raises:
+        Unreachable: no broker answered in time.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return ask(max(deadline - time.monotonic(), 0.001))
+        except KafkaException as error:
+            reason = error.args[0]
+            if time.monotonic() >= deadline or not (reason.retriable() or reason.code() in _PASSING):
+                raise Unreachable(f"no Kafka broker answered within {timeout:g} s: {reason.str()}") from error
+        time.sleep(_PAUSE_S)
+
+
+def partition_count(client: Any, topic: str, timeout: float) -> int:
+    """The number of the topic's partitions, as the broker says.
+
+    Args:
+        client: a confluent-kafka producer, consumer or admin client.
+        timeout: s.
+    Raises:
+        Unreachable: no broker answered in time.
+        UnknownTopic: the broker has no such topic.
+    """
+    found = patiently(lambda left: client.list_topics(topic, timeout=left).topics[topic], timeout)
+    if found.error is not None or not found.partitions:
+        raise UnknownTopic(f"no topic {topic} on the broker; `iskra topics --create` creates a namespace's topics")
+    return len(found.partitions)
