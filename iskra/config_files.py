@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import yaml
@@ -16,6 +16,7 @@ THRESHOLDS = "slo-thresholds-matrix.yml"
 DEFAULT_DIR = Path(__file__).resolve().parent.parent / "config"
 
 _PATH_STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+|\.\.\.)\]")
+Model = TypeVar("Model")
 _PRIORITIES = ("P2", "P1", "P0")
 
 
@@ -50,20 +51,36 @@ def parse(text: str, name: str) -> Config:
         mark = getattr(error, "problem_mark", None)
         raise ConfigError(f"{name}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}") from None
     _refuse_duplicate_keys(root, name)
-    try:
-        config = msgspec.convert(data, Config, dec_hook=decode_hook)
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `")
-        steps = [key or index for key, index in _PATH_STEP.findall(path.rstrip("`"))]
-        unknown = re.search(r"unknown field `(.+?)`", what)
-        if unknown:
-            steps.append(unknown[1])
-        raise ConfigError(f"{name}:{_line(root, steps)}: {'.'.join(steps) or 'file'}: {what}") from None
+    _convert_metrics(data, root, name)
+    config = _convert(data, Config, [], root, name)
     problem = _first_problem(config)
     if problem:
         steps, what = problem
         raise ConfigError(f"{name}:{_line(root, steps)}: {'.'.join(steps)}: {what}")
     return config
+
+
+def _convert(data: Any, model: type[Model], at: list[str], root: Any, name: str) -> Model:
+    """`data`, which stands at the path `at` of the file, as `model`."""
+    try:
+        return msgspec.convert(data, model, dec_hook=decode_hook)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `")
+        steps = at + [key or index for key, index in _PATH_STEP.findall(path.rstrip("`"))]
+        unknown = re.search(r"unknown field `(.+?)`", what)
+        if unknown:
+            steps.append(unknown[1])
+        raise ConfigError(f"{name}:{_line(root, steps)}: {'.'.join(steps) or 'file'}: {what}") from None
+
+
+def _convert_metrics(data: Any, root: Any, name: str) -> None:
+    """Each metric by itself: in a path through a mapping msgspec does not name the key."""
+    metrics = data.get("metrics") if isinstance(data, dict) else None
+    if isinstance(metrics, dict):
+        for key, value in metrics.items():
+            if not isinstance(key, str):
+                raise ConfigError(f"{name}:{_line(root, ['metrics', str(key)])}: metrics.{key}: expected a name, put it in quotes")
+            _convert(value, Metric, ["metrics", key], root, name)
 
 
 def _line(node: Any, steps: list[str]) -> int:

@@ -29,8 +29,10 @@ class _TrainingKafka(EmbeddedKafka):
         super().__init__(data)
         self._archive = archive
 
-    def _class_archive(self) -> list[str]:
-        return [f"-XX:ArchiveClassesAtExit={self._archive}"]
+    def command(self) -> list[str]:
+        command = super().command()
+        at = command.index("kafka.Kafka")
+        return [*command[:at], f"-XX:ArchiveClassesAtExit={self._archive}", *command[at:]]
 
 
 def ensure_archive() -> Path | None:
@@ -46,7 +48,7 @@ def ensure_archive() -> Path | None:
     with jars.file_lock(libs.parent / ".libs.lock"):
         if archive.exists() and stamp.exists() and stamp.read_text() == java:
             return archive
-        archive.unlink(missing_ok=True)
+        archive.unlink(missing_ok=True)  # also so that the training run does not use the one it is to replace
         with tempfile.TemporaryDirectory(prefix="iskra-training-") as directory:
             fresh = Path(directory) / jars.ARCHIVE
             broker = _TrainingKafka(Path(directory), fresh)

@@ -23,11 +23,11 @@ from iskra.stack import children, jars, ports
 from iskra.stack.errors import DataDirError, MissingToolError, PartFailedError, PortInUseError
 
 HEAP = "-Xmx512m"
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 """Boot takes 3–5 s; after kill -9 at most 64 MB a partition are read again; the rest is for a machine that is busy."""
 STOP_TIMEOUT_S = 30.0
 """A clean stop takes 0.4–0.8 s: it flushes and closes the open segments."""
-FORMAT_TIMEOUT_S = 60.0
+FORMAT_TIMEOUT_S = 120.0
 
 QUICK_CLIENT: dict[str, Any] = {
     "reconnect.backoff.ms": 50,
@@ -114,7 +114,7 @@ class EmbeddedKafka:
 
     def _format(self) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*self._jvm(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+        command = [*self._jvm(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *self._class_archive()]
         command += ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._properties)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=FORMAT_TIMEOUT_S)
         if done.returncode != 0:

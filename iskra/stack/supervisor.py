@@ -1,0 +1,230 @@
+"""Keeps the parts of a stack running: starts them in order, restarts what ends, stops them in order.
+
+Every part is a child process in a process group of its own and dies with the supervisor, however that ends. A part
+that ends is started again at once, so that it is back within seconds; one that keeps ending is started ever more
+seldom, at most every 10 s, and named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from iskra.stack import children
+from iskra.stack.errors import PartFailedError, StackError
+
+STACK_ENV = "ISKRA_STACK"
+"""Set for every part to the data directory, by which parts left over from a killed supervisor are found."""
+
+WATCH_S = 0.05
+"""How often it is looked whether a part has ended: the share of it in the time to recover."""
+BACKOFF_S = (0.0, 0.5, 1.0, 2.0, 4.0, 10.0)
+"""Wait before a restart, by the number of ends in a row; a part that stayed up for STEADY_S begins anew."""
+STEADY_S = 30.0
+LOOP_ENDS = 4
+"""Ends in a row after which a part is said to end again and again."""
+MAX_LOG_BYTES = 16 * 1024 * 1024
+"""A log larger than this at a start of its part is set aside as `.1`."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One process of a stack.
+
+    Attributes:
+        name: unique. command: program and arguments. env: added to the supervisor's own.
+        ready: whether it does its work; called in a thread, may block up to 1 s. None: ready when started.
+        start_timeout: seconds from start until ready, at the first start. stop_timeout: seconds from SIGTERM until killed.
+        attempts: starts before a part that ends before it is ready is given up, at the first start.
+    """
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready: Callable[[], bool] | None = None
+    start_timeout: float = 120.0
+    stop_timeout: float = 20.0
+    attempts: int = 2
+
+
+@dataclass
+class _Running:
+    part: Part
+    process: subprocess.Popen[bytes]
+    started: float
+    ends: int = 0
+    due: float | None = None  # monotonic time of the next start, while it is down
+    is_up: bool = False
+
+
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Awaits all; the first StackError ends the others and is raised as itself, not as a group."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in work:
+                group.create_task(one)
+    except* StackError as failed:
+        first: BaseException = failed
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
+
+
+class Supervisor:
+    """Runs parts for one data directory. All methods belong to one event loop, in the main thread.
+
+    Args:
+        data: data directory, absolute; logs go to `data`/logs/PART.log. changed: called when the set of processes changes.
+    """
+
+    def __init__(self, data: Path, changed: Callable[[], None] | None = None) -> None:
+        self._data = data
+        self._changed = changed or (lambda: None)
+        self._running: dict[str, _Running] = {}
+        self._watcher: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process id of each part that runs."""
+        return {name: running.process.pid for name, running in self._running.items() if running.due is None}
+
+    @property
+    def names(self) -> list[str]:
+        """Every part that was started, also one that is down just now."""
+        return list(self._running)
+
+    def log_of(self, part: str) -> Path:
+        """The file with what the part says."""
+        return self._data / "logs" / f"{part}.log"
+
+    async def start(self, *parts: Part) -> None:
+        """Starts `parts` side by side, returns when all are ready; from then on they are kept running.
+
+        Raises:
+            PartFailedError: one ended or was not ready in time; the text has its last words.
+        """
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch())
+        await together(*(self._start_one(part) for part in parts))
+
+    async def _start_one(self, part: Part) -> None:
+        deadline = time.monotonic() + part.start_timeout
+        for attempt in range(1, part.attempts + 1):
+            running = self._spawn(part)
+            while time.monotonic() < deadline and running.process.poll() is None:
+                if part.ready is None or await asyncio.to_thread(part.ready):
+                    running.is_up = True
+                    log.info("part is ready", part=part.name, pid=running.process.pid, seconds=round(time.monotonic() - running.started, 2))
+                    return
+                await asyncio.sleep(0.05)
+            if time.monotonic() >= deadline:
+                raise PartFailedError(f"{part.name} was not ready within {part.start_timeout:g} s: {self._last_words(part)}")
+            log.warning("part ended before it was ready", part=part.name, code=running.process.returncode, attempt=attempt)
+        raise PartFailedError(f"{part.name} ended before it was ready: {self._last_words(part)}")
+
+    def _last_words(self, part: Part) -> str:
+        path = self.log_of(part.name)
+        return f"{children.tail(path) or 'it said nothing'} (see {path})"
+
+    def _spawn(self, part: Part) -> _Running:
+        path = self.log_of(part.name)
+        if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+        env = {**os.environ, **part.env, STACK_ENV: str(self._data)}
+        process = children.spawn(part.command, log=path, env=env)
+        running = self._running.get(part.name)
+        if running is None:
+            running = self._running[part.name] = _Running(part, process, time.monotonic())
+        else:
+            running.process, running.started, running.due = process, time.monotonic(), None
+        self._changed()
+        return running
+
+    async def _watch(self) -> None:
+        while True:
+            now = time.monotonic()
+            for running in self._running.values():
+                if running.due is not None:
+                    if now >= running.due:
+                        self._restart(running)
+                elif running.is_up and running.process.poll() is not None:
+                    self._ended(running, now)
+            await asyncio.sleep(WATCH_S)
+
+    def _ended(self, running: _Running, now: float) -> None:
+        part = running.part
+        # what it started itself must not hold its ports or its directory
+        children.signal_group(running.process.pid, signal.SIGKILL)
+        running.ends = 1 if now - running.started >= STEADY_S else running.ends + 1
+        wait = BACKOFF_S[min(running.ends, len(BACKOFF_S)) - 1]
+        running.due = now + wait
+        tell: dict[str, Any] = {
+            "part": part.name,
+            "code": running.process.returncode,
+            "restart_in_s": wait,
+            "log": str(self.log_of(part.name)),
+        }
+        if running.ends >= LOOP_ENDS:
+            log.error("part ends again and again", ends=running.ends, last=children.tail(self.log_of(part.name)), **tell)
+        else:
+            log.warning("part ended", **tell)
+        if wait == 0.0:
+            self._restart(running)
+
+    def _restart(self, running: _Running) -> None:
+        try:
+            self._spawn(running.part)
+        except OSError as error:  # no memory or no process to be had just now: try later, as after an end
+            running.ends += 1
+            running.due = time.monotonic() + BACKOFF_S[-1]
+            log.error("part could not be started", part=running.part.name, error=str(error))
+
+    async def stop(self, order: Sequence[Sequence[str]]) -> None:
+        """Ends all parts: group after group of `order` (names), those of a group together; then any that are left.
+
+        Each gets SIGTERM and its `stop_timeout`; what is left of its process group is killed.
+        """
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watcher
+        named = {name for group in order for name in group}
+        for group in [*order, [name for name in self._running if name not in named]]:
+            await asyncio.gather(*(self._stop_one(self._running[name]) for name in group if name in self._running))
+        self._running.clear()
+
+    async def _stop_one(self, running: _Running) -> None:
+        process = running.process
+        deadline = time.monotonic() + running.part.stop_timeout
+        if process.poll() is None:
+            process.terminate()
+        while process.poll() is None and time.monotonic() < deadline and not self._stopping:  # noqa: ASYNC110 - no event of this loop
+            await asyncio.sleep(0.02)
+        if process.poll() is None:
+            log.warning("part did not stop and is killed", part=running.part.name, seconds=running.part.stop_timeout)
+        children.signal_group(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def hurry(self) -> None:
+        """Makes a `stop` that is under way kill what still runs."""
+        self._stopping = True
+
+    def kill(self) -> None:
+        """Kills everything at once, without an event loop; for the end of a process that failed."""
+        for running in self._running.values():
+            children.signal_group(running.process.pid, signal.SIGKILL)
+            running.process.wait()
+        self._running.clear()
