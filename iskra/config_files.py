@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -172,7 +173,7 @@ def _metric_problem(name: str, metric: Metric, defaults: Judging) -> tuple[list[
         for p, bound in bounds:
             if not least <= bound <= greatest:
                 return [side, p], f"expected a bound within [{least:g}, {greatest:g}]"
-        for (_, inner), (p, outer) in zip(bounds, bounds[1:], strict=False):
+        for (_, inner), (p, outer) in pairwise(bounds):
             if sign * outer <= sign * inner:
                 return [side, p], f"expected {'below' if sign < 0 else 'above'} {inner:g}, the bound before it"
     lows, highs = (
