@@ -1,0 +1,151 @@
+/** The one subject that is looked at closely: its points of the last minutes and its verdicts. */
+
+import type { Config, Delta, Status } from "../contract";
+import { SPAN } from "../logic/axis";
+import { Ages, subjectTime } from "../logic/clock";
+import { Track } from "../logic/track";
+import * as api from "./api";
+
+/** Seconds of history that are kept: the axis, a window before it, and the 60 s that volatility looks back. */
+const KEPT = SPAN + 120;
+const VERDICTS = 50;
+/** The store lags a little behind the live points: after this long (ms) the seam between both is fetched once more. */
+const SEAM = 4_000;
+
+export type Fetching = "loading" | "ready" | "failed";
+
+export class Focus {
+  readonly tracks = new Map<string, Track>();
+  verdicts: Status[] = [];
+  /** Greatest time of a point or status of this subject (ms). */
+  newest = 0;
+  /** Server time less `newest` when it came; whether its clock is ours, see `subjectTime`. */
+  lag = Number.POSITIVE_INFINITY;
+  readonly ages = new Ages();
+  pastPoints: Fetching = "loading";
+  pastVerdicts: Fetching = "loading";
+  /** A verdict that the address names and that is not among the latest. */
+  extra: Status | null = null;
+
+  private abort = new AbortController();
+  private readonly asked = new Set<string>();
+  private late = 0;
+
+  constructor(
+    readonly namespace: string,
+    readonly tenant: string,
+    readonly subject: string,
+    private readonly changed: () => void,
+  ) {}
+
+  track(metric: string): Track {
+    let track = this.tracks.get(metric);
+    if (!track) {
+      track = new Track();
+      this.tracks.set(metric, track);
+    }
+    return track;
+  }
+
+  /** Subject time as far as the page can tell (ms); `now`: server time, null while cut off. */
+  time(now: number | null): number {
+    return subjectTime(this.newest, this.lag, now);
+  }
+
+  /** What came over the wire; `now` is the server's time at its arrival. */
+  apply(delta: Delta, config: Config | null, now: number): void {
+    const lateness = config?.time.allowed_lateness ?? 5_000;
+    let newestHere = 0;
+    for (const [metric, ts, value] of delta.points ?? []) {
+      if (ts > newestHere) newestHere = ts;
+      // Late points stand in no window of the engine, so in no line here.
+      if (this.newest && ts < this.newest - lateness) continue;
+      const known = this.tracks.has(metric);
+      this.track(metric).add(ts, value);
+      if (!known && this.pastPoints !== "loading") this.fetchSeries(metric, ts);
+      this.move(ts, now);
+    }
+    if (newestHere) this.ages.add(now - newestHere);
+    for (const status of delta.verdicts ?? []) this.addVerdict(status);
+    this.trim();
+  }
+
+  /** Time of a status: a silent subject's time moves by ticks, which only its verdicts tell. */
+  move(ts: number, now: number): void {
+    if (ts <= this.newest) return;
+    this.newest = ts;
+    this.lag = now - ts;
+  }
+
+  addVerdict(status: Status): boolean {
+    if (this.verdicts.some((v) => v.id === status.id)) return false;
+    const at = this.verdicts.findIndex((v) => v.since <= status.since);
+    this.verdicts.splice(at < 0 ? this.verdicts.length : at, 0, status);
+    if (this.verdicts.length > 4 * VERDICTS) this.verdicts.length = 4 * VERDICTS;
+    return true;
+  }
+
+  /**
+   * Fetches what happened before the page looked, and after each cut what was missed.
+   *
+   * @param until newest known time of the subject (ms)
+   */
+  fetchPast(metrics: string[], until: number): void {
+    this.abort.abort();
+    this.abort = new AbortController();
+    this.asked.clear();
+    const { signal } = this.abort;
+    const names = new Set([...metrics, ...this.tracks.keys()]);
+    this.pastPoints = "loading";
+    this.pastVerdicts = "loading";
+    Promise.all([...names].map((metric) => this.fetchSeries(metric, until))).then((all) => {
+      if (signal.aborted) return;
+      this.pastPoints = all.every(Boolean) ? "ready" : "failed";
+      this.changed();
+    });
+    api
+      .verdicts(this, VERDICTS, signal)
+      .then((items) => {
+        for (const item of items) this.addVerdict(item);
+        this.pastVerdicts = "ready";
+        this.changed();
+      })
+      .catch(() => {
+        if (signal.aborted) return;
+        this.pastVerdicts = "failed";
+        this.changed();
+      });
+    clearTimeout(this.late);
+    this.late = window.setTimeout(() => {
+      this.asked.clear();
+      for (const metric of this.tracks.keys()) this.fetchSeries(metric, this.newest, 60);
+    }, SEAM);
+  }
+
+  private async fetchSeries(metric: string, until: number, seconds = KEPT): Promise<boolean> {
+    if (this.asked.has(metric)) return true;
+    this.asked.add(metric);
+    const { signal } = this.abort;
+    try {
+      const rows = await api.series(this, metric, until - seconds * 1000, until + 60_000, signal);
+      if (signal.aborted || !rows.length) return true;
+      const track = this.track(metric);
+      track.load(rows);
+      if (track.newest > this.newest) this.newest = track.newest;
+      this.changed();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  private trim(): void {
+    const oldest = Math.floor(this.newest / 1000) - KEPT;
+    for (const track of this.tracks.values()) if (track.size > 2 * KEPT + 60) track.trim(oldest);
+  }
+
+  close(): void {
+    this.abort.abort();
+    clearTimeout(this.late);
+  }
+}

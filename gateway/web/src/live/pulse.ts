@@ -1,0 +1,294 @@
+/** All that the page knows, and the one place where what the server says changes it. */
+
+import type { Config, Delta, Hello, ServerMessage, Snapshot, Status } from "../contract";
+import { byNeed, type Need, NO_NEED, needOf } from "../logic/need";
+import { Beat } from "./beat";
+import { Focus } from "./focus";
+import { Link } from "./link";
+
+/** Samples of a sparkline: as many as its width can tell apart. */
+const SPARK = 40;
+/** The list is sorted and drawn at most this often (ms): more often than that nobody reads it. */
+const LIST_EVERY = 400;
+/** While somebody points at the list it keeps its order for so long (ms), so that no row slips away under a click. */
+const HOLD = 1_500;
+
+export interface Row {
+  key: string;
+  /** Tenant and subject, for sorting and searching. */
+  name: string;
+  tenant: string;
+  subject: string;
+  statuses: Map<string, Status>;
+  need: Need;
+  spark: number[];
+  lastTs: number;
+}
+
+export interface Selection {
+  namespace: string | null;
+  tenant: string | null;
+  subject: string | null;
+  verdict: string | null;
+}
+
+function keyOf(namespace: string, tenant: string, subject: string): string {
+  return `${namespace}|${tenant}|${subject}`;
+}
+
+export class Pulse {
+  hello: Hello | null = null;
+  /** Whether a first snapshot has come: before it, an empty list means nothing. */
+  known = false;
+  parts = { kafka: true, clickhouse: true };
+  problem: string | null = null;
+  focus: Focus | null = null;
+  namespace: string | null;
+  readonly rows = new Map<string, Row>();
+
+  readonly fast = new Beat();
+  readonly slow = new Beat(LIST_EVERY);
+  readonly link: Link;
+  /** Called when a verdict of the focused subject arrives live. */
+  onVerdict: (status: Status) => void = () => {};
+  /** Called with the newest time (ms) of the points in each message of points, for measuring. */
+  onPoints: (newest: number) => void = () => {};
+
+  private seq: number | null = null;
+  private epoch: string | null = null;
+  private order: Row[] = [];
+  private unsorted = true;
+  private holdUntil = 0;
+
+  constructor(
+    url: string,
+    private wanted: Selection,
+  ) {
+    this.namespace = wanted.namespace;
+    this.link = new Link(
+      url,
+      (message) => this.apply(message),
+      () => {
+        this.fast.emit();
+        this.slow.emit();
+      },
+    );
+  }
+
+  get config(): Config | null {
+    return this.hello?.config ?? null;
+  }
+
+  /** Server time, or null while cut off. */
+  now(): number | null {
+    return this.link.state.kind === "live" ? this.link.now() : null;
+  }
+
+  /** Rows in the order of need. */
+  list(): Row[] {
+    if (this.unsorted && performance.now() >= this.holdUntil) {
+      this.order = [...this.rows.values()].sort(byNeed);
+      this.unsorted = false;
+    }
+    return this.order;
+  }
+
+  /** Somebody is about to press something in the list. */
+  hold(): void {
+    if (this.holdUntil < performance.now() && this.unsorted) this.list();
+    this.holdUntil = performance.now() + HOLD;
+    setTimeout(() => this.slow.emit(), HOLD + 50);
+  }
+
+  row(tenant: string, subject: string): Row | undefined {
+    return this.namespace === null ? undefined : this.rows.get(keyOf(this.namespace, tenant, subject));
+  }
+
+  /** Looks at another subject, namespace, or both. */
+  select(wanted: Selection): void {
+    const namespace = wanted.namespace ?? this.namespace;
+    this.wanted = { ...wanted, namespace };
+    if (namespace !== this.namespace) {
+      this.namespace = namespace;
+      this.rows.clear();
+      this.unsorted = true;
+      this.known = false;
+      this.seq = null;
+    }
+    this.aim();
+    this.subscribe();
+    this.fast.emit();
+    this.slow.emit();
+  }
+
+  /** Makes the focus what is wanted. */
+  private aim(): void {
+    const { tenant, subject } = this.wanted;
+    const { focus, namespace } = this;
+    if (focus && focus.namespace === namespace && focus.subject === subject && focus.tenant === tenant) return;
+    focus?.close();
+    this.focus = null;
+    if (namespace === null || subject === null || tenant === null) return;
+    this.focus = new Focus(namespace, tenant, subject, () => this.fast.emit());
+    if (this.known) this.fetchPast();
+  }
+
+  private fetchPast(): void {
+    const { focus } = this;
+    if (!focus) return;
+    const row = this.row(focus.tenant, focus.subject);
+    const now = this.link.now();
+    if (row?.lastTs) focus.move(row.lastTs, now);
+    const metrics = new Set([...Object.keys(this.config?.metrics ?? {}), ...(row?.statuses.keys() ?? [])]);
+    focus.fetchPast([...metrics], focus.newest || now);
+  }
+
+  private subscribe(): void {
+    if (!this.hello || this.namespace === null) return;
+    this.link.send({
+      op: "subscribe",
+      namespace: this.namespace,
+      tenant: null,
+      subject: this.focus?.subject ?? null,
+      ...(this.focus ? { focus_tenant: this.focus.tenant } : {}),
+      points: this.focus !== null,
+      resume: this.seq !== null && this.epoch !== null ? { epoch: this.epoch, seq: this.seq } : null,
+    });
+  }
+
+  private apply(message: ServerMessage): void {
+    switch (message.type) {
+      case "hello":
+        this.greet(message);
+        break;
+      case "snapshot":
+        this.replace(message);
+        break;
+      case "resumed":
+        this.seq = message.seq;
+        this.fetchPast();
+        break;
+      case "delta":
+        this.change(message);
+        break;
+      case "parts": {
+        const back = message.clickhouse && !this.parts.clickhouse;
+        this.parts = { kafka: message.kafka, clickhouse: message.clickhouse };
+        if (back && this.known) this.fetchPast();
+        this.fast.emit();
+        break;
+      }
+      case "error":
+        this.problem = message.message;
+        this.fast.emit();
+        break;
+      default:
+        break;
+    }
+  }
+
+  private greet(hello: Hello): void {
+    this.hello = hello;
+    this.problem = null;
+    if (this.namespace === null || !hello.namespaces.includes(this.namespace)) {
+      this.namespace = hello.namespaces[0] ?? null;
+      this.rows.clear();
+      this.known = false;
+      this.seq = null;
+    }
+    if (this.epoch !== hello.epoch) this.seq = null;
+    this.epoch = hello.epoch;
+    this.aim();
+    this.subscribe();
+    this.fast.emit();
+    this.slow.emit();
+  }
+
+  private replace(snapshot: Snapshot): void {
+    this.seq = snapshot.seq;
+    const sparks = new Map([...this.rows].map(([key, row]) => [key, row.spark]));
+    this.rows.clear();
+    for (const { namespace, tenant, subject, last_ts } of snapshot.subjects) {
+      const row = this.rowFor(namespace, tenant, subject);
+      row.lastTs = last_ts ?? 0;
+    }
+    for (const status of snapshot.statuses) {
+      this.rowFor(status.namespace, status.tenant, status.subject).statuses.set(status.metric, status);
+    }
+    for (const row of this.rows.values()) {
+      row.need = needOf(row.statuses.values());
+      row.spark = sparks.get(row.key) ?? row.spark;
+    }
+    this.known = true;
+    this.unsorted = true;
+    this.fetchPast();
+    this.fast.emit();
+    this.slow.emit();
+  }
+
+  private change(delta: Delta): void {
+    this.seq = delta.seq;
+    const now = this.link.now();
+    for (const status of delta.statuses ?? []) {
+      const row = this.rowFor(status.namespace, status.tenant, status.subject);
+      row.statuses.set(status.metric, status);
+      row.need = needOf(row.statuses.values());
+      row.lastTs = Math.max(row.lastTs, status.since);
+      this.unsorted = true;
+      if (row === this.focusRow()) this.focus?.move(status.since, now);
+    }
+    for (const gone of delta.removed ?? []) this.remove(gone);
+    for (const [key, value] of Object.entries(delta.sparks ?? {})) {
+      const row = this.rows.get(key);
+      if (!row) continue;
+      row.spark.push(value);
+      if (row.spark.length > SPARK) row.spark.shift();
+    }
+    const { focus } = this;
+    if (focus && (delta.points || delta.verdicts)) {
+      for (const verdict of delta.verdicts ?? []) {
+        if (!focus.verdicts.some((v) => v.id === verdict.id)) this.onVerdict(verdict);
+      }
+      focus.apply(delta, this.config, now);
+      const newest = delta.points?.reduce((most, point) => Math.max(most, point[1]), 0);
+      if (newest) this.onPoints(newest);
+    }
+    if (delta.points || delta.verdicts || delta.statuses) this.fast.emit();
+    this.slow.emit();
+  }
+
+  private focusRow(): Row | undefined {
+    return this.focus ? this.row(this.focus.tenant, this.focus.subject) : undefined;
+  }
+
+  private rowFor(namespace: string, tenant: string, subject: string): Row {
+    const key = keyOf(namespace, tenant, subject);
+    let row = this.rows.get(key);
+    if (!row) {
+      row = {
+        key,
+        name: `${tenant}/${subject}`,
+        tenant,
+        subject,
+        statuses: new Map(),
+        need: NO_NEED,
+        spark: [],
+        lastTs: 0,
+      };
+      this.rows.set(key, row);
+      this.unsorted = true;
+    }
+    return row;
+  }
+
+  /** `namespace|tenant|subject|metric`: names hold no bar. */
+  private remove(gone: string): void {
+    const [namespace = "", tenant = "", subject = "", metric] = gone.split("|");
+    const row = this.rows.get(keyOf(namespace, tenant, subject));
+    if (!row) return;
+    if (metric) row.statuses.delete(metric);
+    if (!metric || !row.statuses.size) this.rows.delete(row.key);
+    row.need = needOf(row.statuses.values());
+    this.unsorted = true;
+  }
+}

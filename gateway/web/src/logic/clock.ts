@@ -1,0 +1,49 @@
+/**
+ * What time it is for a subject. Its points carry it: in a namespace of virtual time (a demo, a replay) they say 1999
+ * or run sixty times as fast, so the wall clock must not move the axis. Only where points arrive fresh, as by the wall
+ * clock, does time go on while the subject is silent.
+ */
+
+/** Points that are younger than this when they arrive are taken to be of our own time (ms). */
+const FRESH = 15_000;
+/** A silence shorter than this does not move the axis: points once a second shall not make it jump back and forth. */
+const PATIENCE = 2_500;
+
+/**
+ * Subject time as the page knows it (ms).
+ *
+ * @param newest greatest time of a point or status
+ * @param lag server time less `newest`, at the moment that brought it
+ * @param now server time now, or null while cut off: then nothing moves
+ */
+export function subjectTime(newest: number, lag: number, now: number | null): number {
+  if (now === null || lag < -2_000 || lag > FRESH) return newest;
+  const going = now - lag;
+  return going - newest > PATIENCE ? going : newest;
+}
+
+/** Whether a namespace's time is the wall clock's, judged by a newest point. */
+export function isWallClock(lag: number): boolean {
+  return lag >= -2_000 && lag < 24 * 3_600_000;
+}
+
+/** The middle one of the last few ages at arrival: a steady figure out of single measurements. */
+export class Ages {
+  private readonly kept: number[] = [];
+
+  add(age: number): void {
+    this.kept.push(age);
+    if (this.kept.length > 31) this.kept.shift();
+  }
+
+  clear(): void {
+    this.kept.length = 0;
+  }
+
+  /** Median in ms, null before the first. */
+  get median(): number | null {
+    if (!this.kept.length) return null;
+    const sorted = [...this.kept].sort((a, b) => a - b);
+    return sorted[sorted.length >> 1] ?? null;
+  }
+}

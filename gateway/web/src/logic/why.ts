@@ -1,0 +1,131 @@
+/** Why a verdict is what it is: one plain sentence out of its evidence, and what would have to happen next. */
+
+import { type Config, type Judging, judgingOf, type Priority, type Rung, type Side, type Status } from "../contract";
+import type { Texts } from "../i18n/en";
+import type { Format } from "../i18n/format";
+import { levelOf, rungsOf } from "./bands";
+import { rank } from "./need";
+
+interface Speaker {
+  t: Texts;
+  f: Format;
+}
+
+/** `BLOCK P1`, `OK` … */
+export function levelText(t: Texts, level: Status["level"], priority: Priority | null): string {
+  return priority ? `${t.level[level]} ${priority}` : t.level[level];
+}
+
+/** Where the rung ends: inside its bound by the margin. Rounded, so that 0.85 − 0.02 reads 0.83. */
+function edgeOf(side: Side, bound: number, margin: number): number {
+  const edge = side === "low" ? bound + margin : bound - margin;
+  return Math.round(edge * 1e9) / 1e9;
+}
+
+function beyond(side: Side, value: number | null, bound: number): boolean {
+  return value !== null && (side === "low" ? value < bound : value > bound);
+}
+
+/** The rung that stood highest before the judging, on the priority that the status before had. */
+function leftRung(status: Status): Rung | null {
+  const priority = status.previous?.priority ?? null;
+  if (priority === null) return null;
+  return status.evidence?.rungs.find((r) => r.entered && r.priority === priority) ?? null;
+}
+
+function unknown(status: Status, judging: Judging, { t, f }: Speaker): string {
+  const count = status.evidence?.count ?? 0;
+  const late = status.evidence?.late ?? 0;
+  switch (status.reason) {
+    case "missing":
+      return t.why.missing(f.duration(judging.missing_after));
+    case "sparse":
+      return t.why.sparse(count, f.count(count), f.duration(status.window_ms), f.count(judging.min_points));
+    case "late":
+      return t.why.late(f.count(late), f.count(count));
+    case "stuck":
+      return t.why.stuck(f.value(status.value), f.duration(judging.stuck_after));
+    case "engine_error":
+      return t.why.engine_error;
+    default:
+      return t.why.impossible;
+  }
+}
+
+function crossed(status: Status, side: Side, bound: number, judging: Judging, { t, f }: Speaker): string {
+  const say = side === "low" ? t.why.fell : t.why.rose;
+  const wait = status.priority ? judging.for[status.priority] : 0;
+  // A crisis rung looks at the fast mean, too: name the one that is beyond.
+  if (status.priority === "P0" && !beyond(side, status.value, bound) && beyond(side, status.fast_value, bound)) {
+    return say(f.duration(judging.fast_window), f.value(status.fast_value), f.bound(bound), null);
+  }
+  return say(f.duration(status.window_ms), f.value(status.value), f.bound(bound), wait ? f.duration(wait) : null);
+}
+
+function eased(status: Status, rung: Rung, judging: Judging, { t, f }: Speaker): string {
+  const edge = edgeOf(rung.side, rung.bound, judging.hysteresis);
+  const back = rung.side === "low" ? t.why.backUp : t.why.backDown;
+  const sentence = back(
+    f.duration(status.window_ms),
+    f.value(status.value),
+    f.bound(edge),
+    f.bound(rung.bound),
+    f.duration(judging.clear_for),
+  );
+  if (status.bound === null || !status.side) return sentence;
+  const still = status.side === "low" ? t.why.stillUnder : t.why.stillOver;
+  return `${sentence} ${still(f.bound(status.bound))}`;
+}
+
+/** Why; `**…**` marks the figures. */
+export function why(status: Status, config: Config, speaker: Speaker): string {
+  const { t, f } = speaker;
+  const judging = judgingOf(config, status.metric);
+  if (status.level === "UNKNOWN") return unknown(status, judging, speaker);
+  const count = status.evidence?.count ?? 0;
+  if (!status.previous || status.previous.level === "UNKNOWN") {
+    const { bound, side } = status;
+    if (bound === null || !side) return t.why.againOk(count, f.count(count), f.value(status.value));
+    const stood = status.evidence?.rungs.some((r) => r.entered && r.side === side && r.priority === status.priority);
+    return stood
+      ? t.why.againFrozen(f.duration(status.window_ms), f.value(status.value), f.bound(bound))
+      : crossed(status, side, bound, judging, speaker);
+  }
+  const worse = rank(status.level, status.priority) < rank(status.previous.level, status.previous.priority);
+  const rung = leftRung(status);
+  if (!worse && rung) return eased(status, rung, judging, speaker);
+  if (status.bound === null || !status.side) return t.why.againOk(count, f.count(count), f.value(status.value));
+  const sentence = crossed(status, status.side, status.bound, judging, speaker);
+  return status.priority === "P0" ? `${sentence} ${t.why.atOnce}` : sentence;
+}
+
+/** What has not happened, and what it would take: the next rung outward, and the end of this one. */
+export function next(status: Status, config: Config, { t, f }: Speaker): string[] {
+  const metric = config.metrics[status.metric];
+  if (!metric) return [];
+  if (status.level === "UNKNOWN") return status.previous && status.previous.level !== "OK" ? [t.why.frozen] : [];
+  const judging = judgingOf(config, status.metric);
+  const dwell = (ms: number) => (ms ? f.duration(ms) : null);
+  const said: string[] = [];
+  if (status.bound !== null && status.side) {
+    const edge = f.bound(edgeOf(status.side, status.bound, judging.hysteresis));
+    const leave = status.side === "low" ? t.why.leaveUp : t.why.leaveDown;
+    said.push(leave(edge, f.duration(judging.clear_for)));
+  }
+  for (const side of ["low", "high"] as const) {
+    if (status.side && status.side !== side) continue;
+    const rungs = rungsOf(metric[side]);
+    const here = status.side ? rungs.findIndex((r) => r.priority === status.priority) : -1;
+    const rung = rungs[here + 1];
+    if (!rung || (status.side && here < 0)) continue;
+    const follow = side === "low" ? t.why.nextUnder : t.why.nextOver;
+    said.push(
+      follow(
+        levelText(t, levelOf(rung.priority), rung.priority),
+        f.bound(rung.bound),
+        dwell(judging.for[rung.priority]),
+      ),
+    );
+  }
+  return said;
+}
