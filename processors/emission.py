@@ -20,16 +20,16 @@ class Output(NamedTuple):
 class Emission:
     """Collects the outputs of one record and numbers them.
 
-    `record` and `partition` are the record's place in the log as ids tell it (the original one in a replay),
-    `offset` is the number that evidence tells.
+    `partition` and `offset` are the record's place in the log (the original one in a replay), as ids and evidence tell
+    it; a tick of `evaluate` has no place of its own, so that its ids tell `label`.
     """
 
-    __slots__ = ("_index", "_next", "_subject", "config", "index", "offset", "outputs", "partition", "record", "topic")
+    __slots__ = ("_index", "_next", "_subject", "config", "index", "label", "offset", "outputs", "partition", "topic")
 
     def __init__(self, topic: str, partition: int) -> None:
         self.topic = topic
         self.partition = partition
-        self.record = "0"
+        self.label: str | None = None
         self.offset = -1
         self.index = 0
         self.config = ""
@@ -38,10 +38,10 @@ class Emission:
         self._index = -1
         self._subject = b""
 
-    def begin(self, partition: int, record: str, offset: int) -> None:
+    def begin(self, partition: int, offset: int, label: str | None = None) -> None:
         """Starts a record with no outputs yet."""
         self.partition = partition
-        self.record = record
+        self.label = label
         self.offset = offset
         self.index = 0
         self.outputs = []
@@ -53,7 +53,8 @@ class Emission:
             self._index = self.index
             self._subject = key
             self._next = 0
-        self.outputs.append(Output(topic, key, f"{self.partition}-{self.record}-{self.index}-{self._next}-{hashed}", ts, value))
+        place = self.label or self.offset
+        self.outputs.append(Output(topic, key, f"{self.partition}-{place}-{self.index}-{self._next}-{hashed}", ts, value))
         self._next += 1
 
     def take_back(self, mark: int) -> None:

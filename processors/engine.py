@@ -198,7 +198,7 @@ class PartitionEngine:
             emission = self._begin(offset, timestamp, origin)
         else:
             emission = self._emission
-            emission.begin(self.partition, label, self.position)
+            emission.begin(self.partition, self.position, label)
             self.log_time = max(self.log_time, timestamp)
         second = timestamp // 1000
         if second <= self.last_tick:
@@ -257,10 +257,10 @@ class PartitionEngine:
             self.log_time = timestamp
         emission = self._emission
         if origin is None:
-            emission.begin(self.partition, str(offset), offset)
+            emission.begin(self.partition, offset)
         else:
             partition, _, original = origin.partition("-")
-            emission.begin(int(partition), original, int(original))
+            emission.begin(int(partition), int(original))
         return emission
 
     @staticmethod
@@ -412,6 +412,9 @@ class PartitionEngine:
         else:
             self._wake_up(subject)
         subject.point_tick = self.tick_count
+        if subject.due > self._idle_tick(subject):
+            # it slept until its expiry
+            self._plan(subject, self._idle_tick(subject))
         if subject.poisoned:
             return
         late = ts < subject.time - compiled.lateness_ms
@@ -484,12 +487,16 @@ class PartitionEngine:
     def _enter(self, subject: Subject) -> None:
         self._by_key[subject.key] = subject
         self._subjects.setdefault(subject.tenant, {})[subject.name] = subject
-        self._plan(subject, max(subject.point_tick + subject.timing.idle_after, self.tick_count) + 1)
+        self._plan(subject, max(self._idle_tick(subject), self.tick_count + 1))
 
     def _mark(self, subject: Subject) -> None:
         if not subject.changed:
             subject.changed = True
             self._changed.append(subject)
+
+    def _idle_tick(self, subject: Subject) -> int:
+        """Number of the tick that finds the subject idle (or expired) unless another point comes."""
+        return subject.point_tick + min(subject.timing.idle_after + 1, self._compiled.expire_after)
 
     def _plan(self, subject: Subject, tick: int) -> None:
         """Has a subject looked at, at the tick of this number."""
@@ -504,14 +511,12 @@ class PartitionEngine:
     def _look_at(self, subject: Subject, second: int, offset: int, emission: Emission) -> None:
         """A subject at the tick for which it was planned: it may have become idle, go on being so, or be forgotten."""
         idle_after = subject.timing.idle_after
+        expire_after = self._compiled.expire_after
         silent = self.tick_count - subject.point_tick
-        if silent <= idle_after:
-            self._plan(subject, subject.point_tick + idle_after + 1)
+        if silent <= idle_after and silent < expire_after:
+            self._plan(subject, self._idle_tick(subject))
             return
-        if silent >= self._compiled.expire_after:
-            self._forget(subject)
-            return
-        if offset > subject.offset:
+        if silent > idle_after and offset > subject.offset:
             self._mark(subject)
             if second > subject.second:
                 mark = len(emission.outputs)
@@ -519,8 +524,12 @@ class PartitionEngine:
                     subject.advance(second * 1000, self._compiled, emission)
                 except Exception as error:  # noqa: BLE001 - a defect of ours must cost one subject, not the partition
                     self._fail(error, subject, None, b"", mark, emission)
-        expiry = subject.point_tick + self._compiled.expire_after
-        self._plan(subject, self.tick_count + 1 if subject.awake or offset <= subject.offset else expiry)
+        if silent >= expire_after:
+            # the last tick has moved its time as those before
+            self._forget(subject)
+            return
+        awake = subject.awake or offset <= subject.offset
+        self._plan(subject, self.tick_count + 1 if awake else subject.point_tick + expire_after)
 
     def _forget(self, subject: Subject) -> None:
         del self._by_key[subject.key]

@@ -34,7 +34,7 @@ class Ladder:
     bands while not restless changes nothing.
     """
 
-    __slots__ = ("band_high", "band_low", "entered", "fast_high", "fast_low", "rungs", "restless", "x_high", "x_low")
+    __slots__ = ("band_high", "band_low", "entered", "fast_high", "fast_low", "restless", "rungs", "x_high", "x_low")
 
     def __init__(self, specs: tuple[RungSpec, ...]) -> None:
         self.rungs = [Rung(spec) for spec in specs]

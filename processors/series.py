@@ -133,18 +133,22 @@ class Series:
         self.summed = 0
         self.calm = False
 
-    def roll(self, second: int) -> None:
-        """Ends second − 1 and begins `second`: the judged window slides. Sums must be up to date."""
+    def file_current(self, second: int) -> None:
+        """Puts the points of the current second, `second`, to the past ones. Sums must be up to date."""
         current = self.current
         if current:
-            kept = self.past.get(second - 1)
+            kept = self.past.get(second)
             if kept is None:
-                self.past[second - 1] = Second(current, self.max_ts)
+                self.past[second] = Second(current, self.max_ts)
             else:
                 kept.values += current
                 kept.last_ts = self.max_ts
             self.current = []
             self.summed = 0
+
+    def roll(self, second: int) -> None:
+        """Ends second − 1 and begins `second`: the judged window slides. Sums must be up to date."""
+        self.file_current(second - 1)
         self.calm = False
         if self.ladder is not None and self.count:
             spec = self.spec

@@ -101,6 +101,10 @@ class Subject:
             if len(series.current) != series.summed:
                 series.sync(before)
         if closing:
+            if not compiled.lateness:
+                # the second that ends now is the last of the closing windows
+                for series in awake:
+                    series.file_current(before)
             self._close_windows(end, compiled, emission)
         for series in awake:
             if series.ladder is not None and not series.is_steady(now):
