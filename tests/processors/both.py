@@ -5,8 +5,9 @@ So a test of a rule says what the rule asks for in plain numbers, and is a compa
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -29,6 +30,20 @@ def plain(out: Output) -> Out:
 def ms(seconds: float) -> int:
     """Seconds as whole milliseconds."""
     return round(seconds * 1000)
+
+
+def differences(got: Sequence[Out], expected: Sequence[Out]) -> str:
+    """Where two lists of outputs differ, field by field, for people."""
+    told = [f"engine {len(got)} outputs, law {len(expected)}"] if len(got) != len(expected) else []
+    for n, (mine, law) in enumerate(itertools.zip_longest(got, expected)):
+        if mine is None or law is None:
+            told.append(f"{n}: only in {'law' if mine is None else 'engine'}: {law or mine}")
+        elif mine != law:
+            fields = [(name, getattr(mine, name), getattr(law, name)) for name in ("topic", "key", "id", "ts")]
+            fields += [(name, mine.value.get(name), law.value.get(name)) for name in {**mine.value, **law.value}]
+            told.append(f"{n}: {law.topic} {law.id}")
+            told += [f"    {name}: engine {a!r}, law {b!r}" for name, a, b in fields if a != b]
+    return "\n".join(told)
 
 
 class Both:
@@ -87,7 +102,8 @@ class Both:
         self.offset += count
 
     def _agree(self, got: list[Output], expected: list[Out]) -> list[Out]:
-        assert [plain(out) for out in got] == expected
+        mine = [plain(out) for out in got]
+        assert mine == expected, differences(mine, expected)
         assert self.engine.position == self.offset
         assert (self.engine.log_time, self.engine.last_tick) == (self.reference.log_time, self.reference.last_tick)
         self.outs += expected

@@ -23,6 +23,8 @@ def cases(number: int) -> Callable[[_Test], _Test]:
         database=None,
         deadline=None,
         print_blob=True,
+        # shrinking finds the few scenes that matter; explaining them takes minutes
+        phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate, hypothesis.Phase.shrink],
         suppress_health_check=[
             hypothesis.HealthCheck.too_slow,
             hypothesis.HealthCheck.data_too_large,

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from iskra.config_files import _first_problem as first_problem
 from iskra.config_files import load
 from schemas.config import Config, decode_hook
 
@@ -61,6 +62,7 @@ _SMALL: dict[str, Any] = {
             "min_points": 3,
             "fast_min_points": 1,
             "window": "4s",
+            "fast_window": "2s",
             "stuck_after": "4s",
             "missing_after": "4s",
             "hysteresis": 0.05,
@@ -76,7 +78,9 @@ def config(**changes: Any) -> Config:
     tree = {**_SMALL}
     for part, change in changes.items():
         tree[part] = {**tree[part], **change} if isinstance(change, dict) and isinstance(tree.get(part), dict) else change
-    return msgspec.convert(tree, Config, dec_hook=decode_hook)
+    made = msgspec.convert(tree, Config, dec_hook=decode_hook)
+    assert not first_problem(made)
+    return made
 
 
 SMALL = config()

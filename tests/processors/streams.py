@@ -73,9 +73,9 @@ scene = st.builds(
 scenes = st.lists(scene, min_size=1, max_size=10)
 
 
-def write(config: Config, parts: list[Scene], *, markers: bool = False) -> list[Record]:
-    """The log of these scenes, one after the other. `markers`: some records are replayed (`origin`) or of other kinds."""
-    writer = _Writer(config, markers)
+def write(config: Config, parts: list[Scene], *, replay: bool = False) -> list[Record]:
+    """The log of these scenes, one after the other. `replay`: the records tell where they stood originally."""
+    writer = _Writer(config, replay)
     for part in parts:
         writer.play(part)
     return writer.log
@@ -84,7 +84,7 @@ def write(config: Config, parts: list[Scene], *, markers: bool = False) -> list[
 @dataclass
 class _Writer:
     config: Config
-    markers: bool
+    replay: bool
     log: list[Record] = field(default_factory=list)
     now: int = START
     ticked: int = START // 1000
@@ -145,11 +145,9 @@ class _Writer:
         self._append("tick", max(0, self.now + away))
 
     def _append(self, kind: str, timestamp: int, value: bytes = b"", encoding: str | None = None) -> None:
-        origin = None
-        if self.markers and self.offset % 7 == 3:
-            origin = f"{self.offset % 3}-{self.offset + 1000}"
         # offsets of a log may have gaps
         self.offset += 1 + (self.offset % 5 == 4)
+        origin = f"5-{self.offset * 3 + 1000}" if self.replay else None
         self.log.append(Record(kind, self.offset, timestamp, value, encoding, origin))
 
     def _send(self, dice: random.Random, points: list[dict[str, Any]]) -> None:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from processors.engine import PartitionEngine
 from schemas.config import Config
-from tests.processors.both import plain
+from tests.processors.both import differences, plain
 from tests.processors.profiles import cases
-from tests.processors.settings import DEFAULT, OTHER_BOUNDS, SMALL, SMALL_ONES, TOPIC
+from tests.processors.settings import DEFAULT, SMALL, SMALL_ONES, TOPIC
 from tests.processors.streams import Record, Scene, scene, scenes, write
 from tests.reference import Out, Reference
 
@@ -47,7 +47,7 @@ def compare(config: Config, log: list[Record], *, partitions: int = 1, live: boo
     outs: list[Out] = []
     for number, record in enumerate(log):
         got, expected = step_engine(engine, record), step_reference(reference, record)
-        assert got == expected, f"record {number}: {record}"
+        assert got == expected, f"record {number}: {record}\n{differences(got, expected)}"
         outs += expected
     assert sorted(engine.subject_keys()) == sorted(reference.subjects)
     assert engine.forgotten() == reference.forgotten
@@ -64,10 +64,10 @@ def tell(outs: list[Out]) -> None:
 
 @cases(500)
 @hypothesis.given(scenes, st.sampled_from(sorted(SMALL_ONES)), st.sampled_from((1, 1, 2)), st.booleans(), st.booleans())
-def test_random_logs(parts: list[Scene], name: str, partitions: int, live: bool, markers: bool) -> None:
+def test_random_logs(parts: list[Scene], name: str, partitions: int, live: bool, replay: bool) -> None:
     """Drifts, storms, silences, outages, late, refused and equal points, arrays, odd ticks: engine and law say the same."""
     config = SMALL_ONES[name]
-    tell(compare(config, write(config, parts, markers=markers), partitions=partitions, live=live))
+    tell(compare(config, write(config, parts, replay=replay), partitions=partitions, live=live))
 
 
 @cases(60)

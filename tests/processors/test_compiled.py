@@ -1,0 +1,43 @@
+"""The compiled engine and the interpreted one are the same engine."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+ROOT = Path(__file__).resolve().parents[2]
+METRICS = ("clarity", "chaos", "trust", "pain", "pulse_rate")
+
+
+def _points(seed: int, number: int) -> bytes:
+    """Points of three subjects that wander over every bound, with silences, late, refused and equal ones among them."""
+    rnd = random.Random(seed)
+    now = 1_762_435_100_000
+    level = dict.fromkeys(METRICS, 0.5)
+    lines = []
+    for _ in range(number):
+        now += rnd.choice((0, 50, 200, 400, 1000)) if rnd.random() < 0.99 else rnd.randrange(90_000)
+        metric = rnd.choice(METRICS)
+        level[metric] = min(1.05, max(-0.05, level[metric] + rnd.gauss(0, 0.04)))
+        ts = now - (rnd.randrange(9000) if rnd.random() < 0.1 else 0)
+        lines.append(msgspec.json.encode({"subject": rnd.choice("abc"), "metric": metric, "value": round(level[metric], 3), "ts": ts}))
+    return b"\n".join(lines)
+
+
+def _evaluate(points: bytes, environment: dict[str, str]) -> bytes:
+    command = [sys.executable, "-c", "from iskra.cli import main; main()", "evaluate", "-"]
+    return subprocess.run(command, input=points, capture_output=True, check=True, cwd=ROOT, env=os.environ | environment).stdout
+
+
+def test_compiled_and_interpreted_outputs_are_the_same_bytes() -> None:
+    """A long wandering log gives byte-identical outputs with the compiled processors and with the interpreted ones."""
+    subprocess.run([sys.executable, str(ROOT / "scripts" / "compile_processors.py")], check=True, capture_output=True)
+    points = _points(7, 20_000)
+    interpreted = _evaluate(points, {"ISKRA_INTERPRETED": "1"})
+    assert _evaluate(points, {"ISKRA_INTERPRETED": ""}) == interpreted
+    assert interpreted.count(b'"topic":"slo.status"') > 100
