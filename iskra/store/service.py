@@ -221,6 +221,8 @@ class Service:
         output = sql.output_format(text, parameters.get("default_format") or request.headers.get("x-clickhouse-format") or "TabSeparated")
         if role is Role.READER:
             self._check_reader(text)
+        # `readonly` would stick to the connection for good; what it asks for is held here
+        read_only = role is Role.READER or request.method == "GET" or settings.pop("readonly", "0") != "0"
         killed = sql.killed_query(text) if role is Role.PROGRAM else None
         if killed is not None:
             found = self._engine.kill(killed)
@@ -232,7 +234,7 @@ class Service:
         accepted = request.headers.get("accept-encoding", "") if parameters.get("enable_http_compression", "0") != "0" else ""
         with pool.lend(database, settings, query_id) as slot:
             reads = slot.only_reads(text)
-            if not reads and (role is Role.READER or request.method == "GET"):
+            if not reads and read_only:
                 raise Refusal(READONLY, "Cannot execute query in readonly mode (GET and read-only users may only read)", "READONLY")
             headers = [*common, ("X-ClickHouse-Format", output)]
             if reads:
