@@ -55,12 +55,14 @@ test("attempts to connect again come quickly at first, never more rarely than ev
 
 test("subject time is that of the newest point; a silence moves it on only where points come fresh and the link holds", () => {
   const newest = 1_000_000;
-  expect(subjectTime(newest, 40, newest + 1_000)).toBe(newest);
-  expect(subjectTime(newest, 40, newest + 10_040)).toBe(newest + 10_000);
-  expect(subjectTime(newest, 40, null)).toBe(newest);
+  expect(subjectTime(newest, 40, newest + 1_000, false)).toBe(newest);
+  expect(subjectTime(newest, 40, newest + 10_040, false)).toBe(newest + 10_000);
+  expect(subjectTime(newest, 40, null, true)).toBe(newest);
   // Virtual times, of the past and of the future, stand still between points.
-  expect(subjectTime(newest, 86_400_000, newest + 86_500_000)).toBe(newest);
-  expect(subjectTime(newest, -600_000, newest)).toBe(newest);
+  expect(subjectTime(newest, 86_400_000, newest + 86_500_000, false)).toBe(newest);
+  expect(subjectTime(newest, -600_000, newest, false)).toBe(newest);
+  // A subject of the live namespace that was silent before the page looked: it is now for it, too.
+  expect(subjectTime(newest, 200_000, newest + 200_000, true)).toBe(newest + 200_000);
 });
 
 test("points of another day or of the future are no measure of latency", () => {

@@ -35,6 +35,8 @@ export class Focus {
     readonly namespace: string,
     readonly tenant: string,
     readonly subject: string,
+    /** Whether the namespace is the live one, whose time is the wall clock's. */
+    private readonly live: boolean,
     private readonly changed: () => void,
   ) {}
 
@@ -49,7 +51,7 @@ export class Focus {
 
   /** Subject time as far as the page can tell (ms); `now`: server time, null while cut off. */
   time(now: number | null): number {
-    return subjectTime(this.newest, this.lag, now);
+    return subjectTime(this.newest, this.lag, now, this.live);
   }
 
   /** What came over the wire; `now` is the server's time at its arrival. */

@@ -128,8 +128,8 @@ export class Pulse {
     if (focus && focus.namespace === namespace && focus.subject === subject && focus.tenant === tenant) return;
     focus?.close();
     this.focus = null;
-    if (namespace === null || subject === null || tenant === null) return;
-    this.focus = new Focus(namespace, tenant, subject, () => this.fast.emit());
+    if (!this.hello || namespace === null || subject === null || tenant === null) return;
+    this.focus = new Focus(namespace, tenant, subject, namespace === this.hello?.namespaces[0], () => this.fast.emit());
     if (this.known) this.fetchPast();
   }
 
@@ -138,7 +138,8 @@ export class Pulse {
     if (!focus) return;
     const row = this.row(focus.tenant, focus.subject);
     const now = this.link.now();
-    if (row?.lastTs) focus.move(row.lastTs, now);
+    const times = [row?.lastTs ?? 0, ...[...(row?.statuses.values() ?? [])].map((s) => s.since)];
+    focus.move(Math.max(...times), now);
     const metrics = new Set([...Object.keys(this.config?.metrics ?? {}), ...(row?.statuses.keys() ?? [])]);
     focus.fetchPast([...metrics], focus.newest || now);
   }

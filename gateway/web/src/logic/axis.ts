@@ -10,13 +10,13 @@ export interface Tick {
   ts: number;
 }
 
-/** Whole multiples of two minutes between `end - SPAN` and `end` (s), but none at the very edges. */
-export function ticks(end: number, every = 120): Tick[] {
+/** Whole multiples of two minutes between `end - SPAN` and `end` (s), none at the left edge, nor in the `room` at the right. */
+export function ticks(end: number, room = 0.11, every = 120): Tick[] {
   const start = end - SPAN;
   const found: Tick[] = [];
   for (let t = Math.ceil(start / every) * every; t < end; t += every) {
     const at = (t - start) / SPAN;
-    if (at > 0.035 && at < 0.89) found.push({ at, ts: t * 1000 });
+    if (at > 0.035 && at < 1 - room) found.push({ at, ts: t * 1000 });
   }
   return found;
 }

@@ -1,7 +1,7 @@
 /**
  * What time it is for a subject. Its points carry it: in a namespace of virtual time (a demo, a replay) they say 1999
- * or run sixty times as fast, so the wall clock must not move the axis. Only where points arrive fresh, as by the wall
- * clock, does time go on while the subject is silent.
+ * or run sixty times as fast, so the wall clock must not move the axis. Only in the live namespace, or where points
+ * arrive fresh, does time go on while the subject is silent.
  */
 
 /** Points that are younger than this when they arrive are taken to be of our own time (ms). */
@@ -12,13 +12,14 @@ const PATIENCE = 2_500;
 /**
  * Subject time as the page knows it (ms).
  *
- * @param newest greatest time of a point or status
+ * @param newest greatest time of a point or status, 0 if there is none
  * @param lag server time less `newest`, at the moment that brought it
  * @param now server time now, or null while cut off: then nothing moves
+ * @param live whether the namespace is the live one
  */
-export function subjectTime(newest: number, lag: number, now: number | null): number {
-  if (now === null || lag < -2_000 || lag > FRESH) return newest;
-  const going = now - lag;
+export function subjectTime(newest: number, lag: number, now: number | null, live: boolean): number {
+  if (now === null || newest === 0 || lag < -2_000 || (lag > FRESH && !live)) return newest;
+  const going = lag > FRESH ? now : now - lag;
   return going - newest > PATIENCE ? going : newest;
 }
 

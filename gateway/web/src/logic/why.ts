@@ -103,7 +103,7 @@ export function why(status: Status, config: Config, speaker: Speaker): string {
 export function next(status: Status, config: Config, { t, f }: Speaker): string[] {
   const metric = config.metrics[status.metric];
   if (!metric) return [];
-  if (status.level === "UNKNOWN") return status.previous && status.previous.level !== "OK" ? [t.why.frozen] : [];
+  if (status.level === "UNKNOWN") return status.evidence?.rungs.some((r) => r.entered) ? [t.why.frozen] : [];
   const judging = judgingOf(config, status.metric);
   const dwell = (ms: number) => (ms ? f.duration(ms) : null);
   const said: string[] = [];

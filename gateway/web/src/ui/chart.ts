@@ -208,7 +208,7 @@ export class Chart {
       .map((bound) => ({ ...bound, at: u.valToPos(bound.value, "y", true) }))
       .filter(({ at }) => at > top + 3 * px && at < top + height - 3 * px);
     for (const { text, at } of spread(labels, 11 * px)) ctx.fillText(text, left + width + 7 * px, at);
-    if (picture.marked !== null && picture.marked >= picture.end - SPAN) {
+    if (picture.marked !== null && picture.marked >= picture.end - SPAN && picture.marked <= picture.end) {
       const x = Math.round(u.valToPos(picture.marked, "x", true)) + 0.5;
       ctx.strokeStyle = colours.spark;
       ctx.lineWidth = px;

@@ -15,8 +15,8 @@ function Sparkline({ values }: { values: number[] }) {
   if (values.length < 2) return <svg class="sparkline" width="64" height="16" aria-hidden="true" />;
   const lo = Math.min(...values);
   const hi = Math.max(...values);
-  // Noise of a few hundredths shall look like noise: a fifth of the scale is the least that fills the height.
-  const span = Math.max(hi - lo, 0.2 * Math.max(1, Math.abs(hi)));
+  // Noise of a few hundredths shall look like noise: a tenth of the scale is the least that fills the height.
+  const span = Math.max(hi - lo, 0.1 * Math.max(1, Math.abs(hi)));
   const middle = (lo + hi) / 2;
   const points = values
     .map(

@@ -213,7 +213,7 @@ export function Vitals({ focus, row, view, config, opened, live, wallNow }: Prop
         </span>
         <div class="scale" aria-hidden="true">
           {view.time > 0 &&
-            ticks(end).map(({ at, ts }) => (
+            ticks(end, live ? 0.11 : 0.2).map(({ at, ts }) => (
               <span key={ts} style={{ left: `${at * 100}%` }}>
                 {f.hourMinute(ts)}
               </span>
