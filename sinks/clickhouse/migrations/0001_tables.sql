@@ -102,7 +102,7 @@ ENGINE = ReplacingMergeTree(offset)
 ORDER BY (tenant, subject, metric)
 SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 1024;
 
--- What was refused, and why. `bytes` is base64, as on the topic.
+-- What was refused, and why. `bytes` is base64, as on the topic; what was refused over HTTP has position -1.
 CREATE TABLE IF NOT EXISTS dead_letters
 (
     id String CODEC(ZSTD(1)),
@@ -112,8 +112,8 @@ CREATE TABLE IF NOT EXISTS dead_letters
     subject Nullable(String) CODEC(ZSTD(1)),
     metric Nullable(String) CODEC(ZSTD(1)),
     topic LowCardinality(String),
-    partition UInt16 CODEC(ZSTD(1)),
-    offset UInt64 CODEC(Delta(8), ZSTD(1)),
+    partition Int32 CODEC(ZSTD(1)),
+    offset Int64 CODEC(Delta(8), ZSTD(1)),
     index UInt32 CODEC(ZSTD(1)),
     bytes String CODEC(ZSTD(3)),
     ts DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
