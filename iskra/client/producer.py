@@ -101,6 +101,7 @@ class Producer:
         self._acknowledged = 0
         self._failed: list[Batch] = []
         self._failed_points = 0
+        self._given_up = 0
         self._reasons: dict[str, None] = {}
         self._closed = False
         self._stop = False
@@ -116,6 +117,11 @@ class Producer:
     def outstanding(self) -> int:
         """Points taken and neither acknowledged nor given up."""
         return self._outstanding
+
+    @property
+    def given_up(self) -> int:
+        """Points that were given up so far, told or not."""
+        return self._given_up
 
     def send(
         self, subject: str, metric: str, value: float, ts: int | str | None = None, tenant: str = DEFAULT_TENANT, source: str | None = None
@@ -273,6 +279,7 @@ class Producer:
             else:
                 self._failed.append(batch)
                 self._failed_points += count
+                self._given_up += count
                 self._reasons[error.str()] = None
             self._changed.notify_all()
 

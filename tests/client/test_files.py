@@ -1,0 +1,129 @@
+"""Points from files: what is read, what is refused with which line."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iskra.client import Point
+from iskra.client.files import MAX_LINE_BYTES, BadFile, BadLine, Chunk, format_of, read_csv, read_ndjson, read_parquet
+
+LINE = b'{"subject":"a","metric":"load","value":1.0,"ts":5}'
+POINT = Point(subject="a", metric="load", value=1.0, ts=5)
+
+
+class Pipe(io.BytesIO):
+    """A stream that gives a few bytes at a time, as a slow pipe does."""
+
+    def __init__(self, data: bytes, step: int) -> None:
+        super().__init__(data)
+        self._step = step
+
+    def read1(self, size: int | None = -1) -> bytes:
+        return super().read1(min(self._step, size or self._step))
+
+
+def collect(chunks: Iterator[Chunk]) -> tuple[list[tuple[int, Point]], list[BadLine]]:
+    points: list[tuple[int, Point]] = []
+    bad: list[BadLine] = []
+    for chunk in chunks:
+        points += zip(chunk.lines, chunk.points, strict=True)
+        bad += chunk.bad
+    return points, bad
+
+
+@given(st.lists(st.sampled_from([LINE, b"", b"{bad", LINE + b"\r", b"  "]), max_size=30), st.integers(1, 200), st.booleans())
+def test_lines_have_their_numbers_however_they_are_cut(lines: list[bytes], step: int, final_newline: bool) -> None:
+    """Whatever pieces a pipe gives, every line is read once, with its number; blank lines are no points."""
+    points, bad = collect(read_ndjson(Pipe(b"\n".join(lines) + b"\n" * final_newline, step)))
+    assert points == [(n, POINT) for n, line in enumerate(lines, 1) if line.startswith(LINE)]
+    assert [n for n, _ in bad] == [n for n, line in enumerate(lines, 1) if line == b"{bad"]
+
+
+def test_a_bad_line_says_what_was_expected() -> None:
+    """Text that is no JSON, a field too few, a wrong type, bytes that are no UTF-8."""
+    data = b"\n".join([b"{", b'{"subject":"a"}', LINE.replace(b"1.0", b'"x"'), b"\xff\xfe", b"NaN"])
+    _, bad = collect(read_ndjson(io.BytesIO(data)))
+    assert [line for line, _ in bad] == [1, 2, 3, 4, 5]
+    assert "expected a JSON object" in bad[0].reason
+    assert "missing required field `metric`" in bad[1].reason
+    assert "Expected `float`, got `str` - at `$.value`" in bad[2].reason
+
+
+@pytest.mark.parametrize("step", [1000, 262_144, MAX_LINE_BYTES * 3])
+def test_an_endless_line_is_refused_and_not_kept(step: int) -> None:
+    """A line over 1 MB costs only itself."""
+    data = LINE + b"\n" + b"x" * (MAX_LINE_BYTES * 2) + b"\n" + LINE + b"\n"
+    points, bad = collect(read_ndjson(Pipe(data, step)))
+    assert [n for n, _ in points] == [1, 3]
+    assert bad == [BadLine(2, f"expected a line of at most {MAX_LINE_BYTES} bytes")]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    """Files from spreadsheets begin with one."""
+    assert collect(read_ndjson(io.BytesIO(b"\xef\xbb\xbf" + LINE)))[0] == [(1, POINT)]
+
+
+def test_csv_is_read_by_its_header() -> None:
+    """Any order of fields; optional ones may be absent or empty; times are milliseconds or RFC 3339."""
+    text = "ts,value,metric,subject,source\n5,1.0,load,a,\n\n2026-01-01T00:00:00Z,2,load,a,s1\n5,1_0,load,a,\n5,1.0,load\n5,NaN,load,a,\n"
+    points, bad = collect(read_csv(Pipe(text.encode(), 7), "f.csv"))
+    assert points[0] == (2, POINT)
+    assert points[1] == (4, Point(subject="a", metric="load", value=2.0, ts="2026-01-01T00:00:00Z", source="s1"))
+    assert [n for n, _ in points] == [2, 4, 7], "NaN is the producer's to refuse"
+    assert bad == [BadLine(5, "value: expected a number, got '1_0'"), BadLine(6, "expected 5 fields, got 3")]
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ("subject,metric,value", "f.csv:1: ts: expected this field"),
+        ("subject,metric,value,ts,when", "f.csv:1: 'when': expected the fields subject, metric, value, ts, tenant, source"),
+        ("subject,metric,value,ts,ts", "f.csv:1: 'ts': expected once"),
+        ("", "f.csv:1: expected a header"),
+    ],
+)
+def test_a_csv_header_that_does_not_fit_refuses_the_file(header: str, text: str) -> None:
+    """Nothing of it is read, and the message says what the header must hold."""
+    with pytest.raises(BadFile, match=text):
+        collect(read_csv(io.BytesIO(header.encode()), "f.csv"))
+
+
+def test_parquet_is_read_by_its_columns(tmp_path: Path) -> None:
+    """Timestamps with a zone become milliseconds; a null in a field that is needed is refused with its row."""
+    path = tmp_path / "p.parquet"
+    table = pa.table(
+        {
+            "subject": ["a", None, "a"],
+            "metric": ["load"] * 3,
+            "value": [1.0, 1.0, 2.5],
+            "ts": pa.array([5_900, 6_000, 7_000], pa.timestamp("us", tz="UTC")),
+        }
+    )
+    pq.write_table(table, path)
+    points, bad = collect(read_parquet(path))
+    assert points == [(1, POINT), (3, Point(subject="a", metric="load", value=2.5, ts=7))]
+    assert bad == [BadLine(2, "subject: expected a value, got null")]
+
+
+def test_parquet_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
+    """A time without a zone, and what is no Parquet at all."""
+    path = tmp_path / "p.parquet"
+    pq.write_table(pa.table({"subject": ["a"], "metric": ["m"], "value": [1.0], "ts": pa.array([5], pa.timestamp("ms"))}), path)
+    with pytest.raises(BadFile, match="ts: expected a timestamp with a zone"):
+        collect(read_parquet(path))
+    path.write_bytes(b"no")
+    with pytest.raises(BadFile, match=r"p\.parquet:1: expected a Parquet file"):
+        collect(read_parquet(path))
+
+
+def test_the_format_is_told_by_the_name() -> None:
+    """Anything unknown is NDJSON."""
+    assert [format_of(n) for n in ("a.CSV", "a.parquet", "a.jsonl", "a.txt", "-")] == ["csv", "parquet", "ndjson", "ndjson", "ndjson"]
