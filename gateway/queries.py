@@ -13,12 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import clickhouse_connect
-import structlog
+import orjson
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from gateway.settings import Settings
-
-log = structlog.get_logger()
 
 SERIES_POINTS = 2_000
 """Steps in one answer at the most."""
@@ -96,7 +94,7 @@ class Queries:
 
     async def _ask(self, namespace: str, sql: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         limit = self._settings.limits.query
-        bounds = {"max_execution_time": limit, "max_rows_to_read": READ_ROWS, "readonly": 2}
+        bounds = {"max_execution_time": limit, "max_rows_to_read": READ_ROWS, "do_not_merge_across_partitions_select_final": 1}
         try:
             async with asyncio.timeout(limit + 0.5):
                 client = await self._connected()
@@ -138,20 +136,32 @@ class Queries:
         return _joined(rows, [(int(t), float(mean), float(low), float(high), int(n)) for t, mean, low, high, n in tail])
 
     async def verdicts(self, namespace: str, tenant: str | None, subject: str | None, limit: int) -> list[dict[str, Any]]:
-        """The latest verdicts, newest first, without evidence's rungs opened (`evidence` is JSON text)."""
+        """The latest verdicts, newest first, ready for orjson.
+
+        Raises:
+            StoreAway, TooMuch: as their names say.
+        """
         where = ["1"]
         bound: dict[str, Any] = {"limit": limit}
         for name, value in (("tenant", tenant), ("subject", subject)):
             if value is not None:
                 where.append(f"{name} = {{{name}:String}}")
                 bound[name] = value
-        sql = _VERDICTS.replace("WHERE", "WHERE " + " AND ".join(where))
-        return [dict(zip(VERDICT_COLUMNS, row, strict=True)) for row in await self._ask(namespace, sql, bound)]
+        sql = _VERDICTS.replace("CONDITION", " AND ".join(where))
+        return [_verdict(row) for row in await self._ask(namespace, sql, bound)]
 
     async def verdict(self, namespace: str, identity: str) -> dict[str, Any] | None:
         """The verdict of that id, None if there is none (yet)."""
         rows = await self._ask(namespace, _VERDICT, {"id": identity})
-        return dict(zip(VERDICT_COLUMNS, rows[0], strict=True)) if rows else None
+        return _verdict(rows[0]) if rows else None
+
+
+def _verdict(row: Sequence[Any]) -> dict[str, Any]:
+    """The row as a message: `previous` and `evidence`, stored as JSON, go through as they are."""
+    verdict = dict(zip(VERDICT_COLUMNS, row, strict=True))
+    for name in ("previous", "evidence"):
+        verdict[name] = orjson.Fragment(verdict[name]) if verdict[name] else None
+    return verdict
 
 
 def _joined(head: list[Row], tail: list[Row]) -> list[Row]:
@@ -168,14 +178,27 @@ VERDICT_COLUMNS = (
     "bound", "side", "since", "evidence", "config",
 )  # fmt: skip
 
+_WHOSE = "tenant = {tenant:String} AND subject = {subject:String} AND metric = {metric:String}"
+
 _SERIES_POINTS = f"""
 SELECT intDiv(toUnixTimestamp64Milli(ts), {{step:Int64}}) * {{step:Int64}} AS t, avg(value), min(value), max(value), count()
-FROM DB.points
-WHERE tenant = {{tenant:String}} AND subject = {{subject:String}} AND metric = {{metric:String}}
-  AND ts >= fromUnixTimestamp64Milli({{since:Int64}}) AND ts < fromUnixTimestamp64Milli({{until:Int64}})
+FROM DB.points FINAL
+WHERE {_WHOSE} AND ts >= fromUnixTimestamp64Milli({{since:Int64}}) AND ts < fromUnixTimestamp64Milli({{until:Int64}})
 GROUP BY t ORDER BY t LIMIT {SERIES_POINTS}
-"""  # noqa: S608 - the only thing put in is a number of ours
+"""  # noqa: S608 - what is put in is ours: the condition above and a number
 
-_SERIES_WINDOWS = ""
-_VERDICTS = ""
-_VERDICT = ""
+_SERIES_WINDOWS = f"""
+SELECT intDiv(toUnixTimestamp64Milli(start), {{step:Int64}}) * {{step:Int64}} AS t, sum(mean * count) / sum(count), min(min), max(max),
+  sum(count), toUnixTimestamp64Milli(max(start)) + {{size:Int64}}
+FROM DB.windows FINAL
+WHERE {_WHOSE} AND size_ms = {{size:Int64}}
+  AND start >= fromUnixTimestamp64Milli(intDiv({{since:Int64}}, {{step:Int64}}) * {{step:Int64}})
+  AND start < fromUnixTimestamp64Milli({{until:Int64}})
+GROUP BY t ORDER BY t LIMIT {SERIES_POINTS}
+"""  # noqa: S608 - as above
+
+_COLUMNS = ", ".join("toUnixTimestamp64Milli(since)" if name == "since" else name for name in VERDICT_COLUMNS)
+
+_VERDICTS = f"SELECT {_COLUMNS} FROM DB.status FINAL WHERE CONDITION ORDER BY DB.status.since DESC, id DESC LIMIT {{limit:UInt32}}"  # noqa: S608
+
+_VERDICT = f"SELECT {_COLUMNS} FROM DB.status WHERE id = {{id:String}} LIMIT 1"  # noqa: S608

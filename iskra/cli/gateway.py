@@ -6,10 +6,8 @@ from pathlib import Path
 
 import click
 
-from gateway.app import PortTaken, run
-from gateway.settings import Settings
+from iskra import config_files, logs
 from iskra.cli import BadInput
-from iskra.config_files import load
 from iskra.settings import CLICKHOUSE_USER, clickhouse_option, clickhouse_password, kafka_option
 from schemas.topics import LIVE_NAMESPACE
 
@@ -29,26 +27,35 @@ from schemas.topics import LIVE_NAMESPACE
 )
 @click.option(
     "--config",
-    "config_dir",
-    type=click.Path(path_type=Path),
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="ISKRA_CONFIG",
     default=None,
     metavar="DIR",
-    help="Configuration in place of the built-in one.",
+    help="Configuration until the topic `config` names another; default: the one that comes with Iskra.",
 )
 @click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="Address to listen on; there is no log-in, so keep it behind a proxy that has one.",
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on. There is no log-in: beyond loopback put a proxy in front."
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port to listen on.")
-def command(kafka: str, clickhouse: str, namespaces: tuple[str, ...], config_dir: Path | None, host: str, port: int) -> None:
-    """HTTP API, WebSocket and the live pages."""
+def command(kafka: str, clickhouse: str, namespaces: tuple[str, ...], directory: Path | None, host: str, port: int) -> None:
+    """HTTP API, WebSocket and the live pages.
+
+    A broker or store that is away is told by /readyz and waited for. SIGTERM: what was taken is flushed, then exit 0.
+    """
+    from gateway.app import PortTaken, run  # here, so that `--help` is quick
+    from gateway.settings import Settings
+
+    logs.to_stderr()
+    try:
+        config = config_files.load(directory)
+    except config_files.ConfigError as error:
+        raise BadInput(str(error)) from None
     settings = Settings(
         kafka=kafka,
         clickhouse=clickhouse,
         namespaces=tuple(dict.fromkeys(namespaces)),
-        config=load(config_dir),
+        config=config,
         host=host,
         port=port,
         clickhouse_user=CLICKHOUSE_USER,
@@ -57,4 +64,4 @@ def command(kafka: str, clickhouse: str, namespaces: tuple[str, ...], config_dir
     try:
         run(settings)
     except PortTaken as error:
-        raise BadInput(str(error)) from None
+        raise BadInput(str(error.strerror)) from None
