@@ -1,0 +1,117 @@
+"""Compares what the engine alone says with what stands in ClickHouse: rows by id, and the number of points."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import clickhouse_connect
+import msgspec
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from iskra.verification.compare import Difference, Expected, Report
+from schemas.topics import DEAD_LETTERS, STATUS, WINDOWS
+
+SINK_WAIT_S = 15.0
+"""A sink that runs is at most about a second behind; one that was just restarted is back within 5 s."""
+POLL_S = 0.25
+
+STATELESS_REASONS = ("undecodable", "invalid", "bad_name", "bad_metric", "unknown_tenant", "out_of_range", "too_many_points")
+"""Points refused for one of these stand in no table; those refused for their time or partition do."""
+
+_COLUMNS = {
+    WINDOWS: "id, subject, metric, toUnixTimestamp64Milli(start), size_ms, count, mean, min, max, last, stddev, p50, p95, late",
+    STATUS: "id, subject, metric, level, priority, reason, value, fast_value, bound, side, toUnixTimestamp64Milli(since), evidence, config",
+    DEAD_LETTERS: "id, reason, detail, offset, index, bytes",
+}
+_VIEWS = {WINDOWS: "v_windows", STATUS: "v_status", DEAD_LETTERS: "v_dead_letters"}
+
+
+class StoreUnreachable(ConnectionError):
+    """ClickHouse does not answer, or refuses; the text says why."""
+
+
+class StoreReader:
+    """Reads one namespace's database.
+
+    Args:
+        url: `http://HOST:PORT`. user, password: of the store. namespace: whose database.
+    Raises:
+        StoreUnreachable: no answer.
+    """
+
+    def __init__(self, url: str, user: str, password: str, namespace: str) -> None:
+        self._database = re.sub(r"[^A-Za-z0-9_]", "_", namespace)
+        try:
+            self._client = clickhouse_connect.get_client(
+                dsn=url, username=user, password=password, connect_timeout=5, send_receive_timeout=120
+            )
+        except ClickHouseError as error:
+            raise StoreUnreachable(f"ClickHouse at {url}: {error}") from None
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._client.close()
+
+    def compare(self, partition: int, expected: Expected, report: Report) -> None:
+        """Compares the rows of one partition; waits for a sink that is a little behind."""
+        wanted: dict[str, dict[str, bytes]] = {topic: {} for topic in _VIEWS}
+        for identity in expected.required:
+            topic, value = expected.allowed[identity]
+            wanted[topic][identity] = value
+        for topic, messages in wanted.items():
+            deadline = time.monotonic() + SINK_WAIT_S
+            rows = dict(self._rows(topic, partition))
+            while messages.keys() - rows.keys() and time.monotonic() < deadline:
+                time.sleep(POLL_S)
+                rows = dict(self._rows(topic, partition))
+            self._compare_rows(topic, partition, messages, rows, expected, report)
+
+    def points(self, partition: int, before: int) -> int:
+        """Points in the view, of the offsets below `before`."""
+        query = f"SELECT count() FROM {self._database}.v_points WHERE partition = {partition:d} AND offset < {before:d}"  # noqa: S608 - made of integers and our own names
+        return int(self._client.query(query).result_rows[0][0])
+
+    def await_points(self, partition: int, before: int, number: int) -> int:
+        """As `points`; waits for a sink that is a little behind `number`."""
+        deadline = time.monotonic() + SINK_WAIT_S
+        while (found := self.points(partition, before)) < number and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        return found
+
+    def _rows(self, topic: str, partition: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        query = f"SELECT {_COLUMNS[topic]} FROM {self._database}.{_VIEWS[topic]} WHERE startsWith(id, '{partition:d}-')"  # noqa: S608
+        for row in self._client.query(query).result_rows:
+            yield row[0], tuple(row[1:])
+
+    @staticmethod
+    def _compare_rows(
+        topic: str, partition: int, messages: dict[str, bytes], rows: dict[str, tuple[Any, ...]], expected: Expected, report: Report
+    ) -> None:
+        place = f"ClickHouse {_VIEWS[topic]}"
+        report.rows += len(rows)
+        for identity, value in messages.items():
+            row = rows.get(identity)
+            if row is None:
+                report.tell(Difference("lost", place, partition, identity, value.decode("utf-8", "replace"), None))
+            elif row != _row_of(topic, value):
+                report.tell(Difference("differs", place, partition, identity, str(_row_of(topic, value)), str(row)))
+        for identity in rows.keys() - messages.keys():
+            if identity not in expected.allowed:
+                report.tell(Difference("unexpected", place, partition, identity, None, str(rows[identity])))
+
+
+def _row_of(topic: str, value: bytes) -> tuple[Any, ...]:
+    """The row that a message must have become, in the order of `_COLUMNS` (without the id)."""
+    if topic == STATUS:
+        parts = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+        plain = msgspec.json.decode(value)
+        told = ("subject", "metric", "level", "priority", "reason", "value", "fast_value", "bound", "side", "since")
+        return (*(plain[name] for name in told), bytes(parts["evidence"]).decode(), plain["config"])
+    message = msgspec.json.decode(value)
+    if topic == WINDOWS:
+        names = ("subject", "metric", "start", "size_ms", "count", "mean", "min", "max", "last", "stddev", "p50", "p95", "late")
+        return tuple(message[name] for name in names)
+    return tuple(message[name] for name in ("reason", "detail", "offset", "index", "bytes"))
