@@ -15,15 +15,27 @@ DEFAULT_KAFKA = "127.0.0.1:9092"
 DEFAULT_CLICKHOUSE = "http://127.0.0.1:8123"
 DEFAULT_DATA = Path(".iskra")
 
+PASSWORD_FILE = "clickhouse.password"  # noqa: S105 - the name of a file
+"""In the data directory: the embedded store's password, readable by its owner alone."""
+
 CLICKHOUSE_USER = "iskra"
 CLICKHOUSE_PASSWORD_ENV = "ISKRA_CLICKHOUSE_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def clickhouse_password() -> str:
-    """The password of the ClickHouse user, from `ISKRA_CLICKHOUSE_PASSWORD`; empty if unset."""
-    return os.environ.get(CLICKHOUSE_PASSWORD_ENV, "")
+def clickhouse_password(data: Path | None = None) -> str:
+    """The password of the ClickHouse user: `ISKRA_CLICKHOUSE_PASSWORD`, else that of the instance in `data`, else empty.
+
+    `data` is by default `ISKRA_DATA`, else `.iskra`.
+    """
+    given = os.environ.get(CLICKHOUSE_PASSWORD_ENV)
+    if given is not None:
+        return given
+    try:
+        return ((data or Path(os.environ.get("ISKRA_DATA") or DEFAULT_DATA)) / PASSWORD_FILE).read_text().strip()
+    except OSError:
+        return ""
 
 
 kafka_option: Decorator = click.option(

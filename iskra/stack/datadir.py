@@ -13,12 +13,12 @@ from typing import IO, Any
 import msgspec
 import psutil
 
+from iskra.settings import PASSWORD_FILE
 from iskra.stack.errors import DataDirError
 from iskra.stack.supervisor import STACK_ENV
 
 RUN_FILE = "run.json"
 """Addresses and process ids of the running instance, for people and other commands; gone after a clean stop."""
-PASSWORD_FILE = "clickhouse.password"  # noqa: S105 - the name of a file
 LEFTOVER_TIMEOUT_S = 10.0
 """Processes that are killed are gone within milliseconds; 10 s for one in the middle of a write to a slow disk."""
 

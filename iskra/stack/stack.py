@@ -168,13 +168,12 @@ class Stack:
 
     def _worker(self, running: Running, namespace: str) -> Part:
         arguments = ["worker", "--kafka", running.kafka, "--namespace", namespace, "--instance-id", f"{namespace}-worker-1"]
-        arguments += ["--partitions", str(self.settings.partitions), *self.settings.worker_options]
-        if self.settings.config is not None:
-            arguments += ["--config", str(self.settings.config)]
+        arguments += ["--partitions", str(self.settings.partitions), *self.settings.worker_options, *self._config()]
         return self._with_metrics(running, self._name("worker", namespace), arguments)
 
     def _sink(self, running: Running, namespace: str) -> Part:
         arguments = ["sink", "clickhouse", "--kafka", running.kafka, "--clickhouse", running.clickhouse, "--namespace", namespace]
+        arguments += ["--instance-id", f"{namespace}-sink-1", *self._config()]
         return self._with_metrics(running, self._name("sink", namespace), arguments)
 
     def _with_metrics(self, running: Running, name: str, arguments: Sequence[str]) -> Part:
@@ -188,8 +187,7 @@ class Stack:
         arguments += ["--port", str(self.settings.port)]
         for namespace in self.settings.namespaces:
             arguments += ["--namespace", namespace]
-        if self.settings.config is not None:
-            arguments += ["--config", str(self.settings.config)]
+        arguments += self._config()
         running.metrics["gateway"] = f"{running.gateway}/metrics"
         return Part(name="gateway", command=_iskra(*arguments), env=self._env, ready=partial(probes.answers, f"{running.gateway}/readyz"))
 
@@ -198,6 +196,9 @@ class Stack:
         for url in running.metrics.values():
             arguments += ["--metrics", url]
         return Part(name="reporter", command=_iskra(*arguments), env=self._env)
+
+    def _config(self) -> list[str]:
+        return [] if self.settings.config is None else ["--config", str(self.settings.config)]
 
     def _name(self, part: str, namespace: str) -> str:
         return part if namespace == self.settings.namespaces[0] else f"{part}-{namespace}"
