@@ -133,7 +133,7 @@ class Diagnosis:
         if node is None:
             return _bad("web build", "absent, and so is Node, which makes it", NODE_HINT)
         said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-        if int((said.lstrip("v").split(".")[0] or "0")) < LEAST_NODE:
+        if int(said.lstrip("v").split(".")[0] or "0") < LEAST_NODE:
             return _bad("web build", f"absent, and Node {said} is too old to make it", NODE_HINT)
         return _bad("web build", "absent: the pages cannot be shown", "make setup")
 

@@ -67,7 +67,7 @@ def root() -> None:
 def main() -> None:
     """Entry point of the console script; Ctrl-C ends quietly with 130."""
     try:
-        root.main(standalone_mode=False)
+        code = root.main(standalone_mode=False)  # what a command exits with (click's Exit), else its result: None
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.Abort:
@@ -75,3 +75,4 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)
