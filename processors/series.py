@@ -244,7 +244,8 @@ class Series:
 
     def open_short_path(self) -> None:
         """Lets the further points of this second be only appended; allowed where the series is steady or is not judged."""
-        self.calm = True
+        # the second's first point goes the long way: it tells the evidence its offset
+        self.calm = bool(self.current)
         spec = self.spec
         self.x_low, self.x_high = spec.min_value, spec.max_value
         if self.ladder is not None:
