@@ -100,6 +100,8 @@ export interface Snapshot {
   server_time: number;
   statuses: Status[];
   subjects: SubjectSeen[];
+  /** How many statuses there are, if not all of them are in it. */
+  total?: number;
 }
 
 export interface Delta {

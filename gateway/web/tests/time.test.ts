@@ -3,7 +3,7 @@ import { en } from "../src/i18n/en";
 import { Format } from "../src/i18n/format";
 import { ru } from "../src/i18n/ru";
 import { backoff } from "../src/live/backoff";
-import { SPAN, ticks } from "../src/logic/axis";
+import { SPAN, spanFor, ticks } from "../src/logic/axis";
 import { Ages, isWallClock, subjectTime } from "../src/logic/clock";
 
 const f = new Format(en, "UTC");
@@ -88,4 +88,11 @@ test("the axis is marked at whole even minutes, none at its very edges", () => {
     expect(at).toBeGreaterThan(0);
     expect(at).toBeLessThan(0.9);
   }
+});
+
+test("a young subject's axis is short and grows with it, up to twelve minutes", () => {
+  expect([0, 110, 111, 300, 500, 9_000].map(spanFor)).toEqual([120, 120, 240, 480, 720, 720]);
+  const short = ticks(1_762_435_107, 120);
+  expect(short.map(({ ts }) => ts % 30_000)).toEqual(short.map(() => 0));
+  expect(short.length).toBeGreaterThanOrEqual(3);
 });

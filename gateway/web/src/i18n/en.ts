@@ -35,6 +35,7 @@ export const en = {
     namespace: "Namespace",
     choose: "Choose a subject.",
     noRule: "no rule judges it",
+    partial: "There are more: those in need are listed first.",
     gone: (subject: string, namespace: string) => `No point of ${subject} has been seen in ${namespace}.`,
   },
 
@@ -164,6 +165,8 @@ export const en = {
       dwell
         ? `${level} follows when the mean is under ${bound} for ${dwell}.`
         : `${level} follows under ${bound}, at once.`,
+    nextEither: (level: string, low: string, high: string, dwell: string) =>
+      `${level} follows when the mean is under ${low} or over ${high} for ${dwell}.`,
     leaveUp: (edge: string, dwell: string) => `It ends when the mean is at least ${edge} for ${dwell}.`,
     leaveDown: (edge: string, dwell: string) => `It ends when the mean is at most ${edge} for ${dwell}.`,
   },

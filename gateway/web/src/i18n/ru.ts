@@ -42,6 +42,7 @@ export const ru: Texts = {
     namespace: "Пространство",
     choose: "Выберите субъект.",
     noRule: "правил для него нет",
+    partial: "Это не все: в списке сначала те, кому нужна помощь.",
     gone: (subject, namespace) => `Точек субъекта ${subject} в пространстве ${namespace} ещё не было.`,
   },
 
@@ -169,6 +170,8 @@ export const ru: Texts = {
       dwell
         ? `${level} наступит, если среднее будет ниже ${bound} в течение ${dwell}.`
         : `${level}: ниже ${bound}, сразу.`,
+    nextEither: (level, low, high, dwell) =>
+      `${level} наступит, если среднее будет ниже ${low} или выше ${high} в течение ${dwell}.`,
     leaveUp: (edge, dwell) => `Кончится, когда среднее будет не ниже ${edge} в течение ${dwell}.`,
     leaveDown: (edge, dwell) => `Кончится, когда среднее будет не выше ${edge} в течение ${dwell}.`,
   },

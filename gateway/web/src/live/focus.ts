@@ -79,12 +79,16 @@ export class Focus {
     this.lag = now - ts;
   }
 
-  addVerdict(status: Status): boolean {
-    if (this.verdicts.some((v) => v.id === status.id)) return false;
+  addVerdict(status: Status): void {
+    const known = this.verdicts.findIndex((v) => v.id === status.id);
+    if (known >= 0) {
+      // The overview leaves the evidence out: the copy that has it counts.
+      if (status.evidence) this.verdicts[known] = status;
+      return;
+    }
     const at = this.verdicts.findIndex((v) => v.since <= status.since);
     this.verdicts.splice(at < 0 ? this.verdicts.length : at, 0, status);
     if (this.verdicts.length > 4 * VERDICTS) this.verdicts.length = 4 * VERDICTS;
-    return true;
   }
 
   /**
@@ -105,23 +109,24 @@ export class Focus {
       this.pastPoints = all.every(Boolean) ? "ready" : "failed";
       this.changed();
     });
-    api
-      .verdicts(this, VERDICTS, signal)
-      .then((items) => {
-        for (const item of items) this.addVerdict(item);
-        this.pastVerdicts = "ready";
-        this.changed();
-      })
-      .catch(() => {
-        if (signal.aborted) return;
-        this.pastVerdicts = "failed";
-        this.changed();
-      });
+    this.fetchVerdicts(signal);
     clearTimeout(this.late);
     this.late = window.setTimeout(() => {
       this.asked.clear();
       for (const metric of this.tracks.keys()) this.fetchSeries(metric, this.newest, 60);
+      this.fetchVerdicts(signal);
     }, SEAM);
+  }
+
+  private async fetchVerdicts(signal: AbortSignal): Promise<void> {
+    try {
+      for (const item of await api.verdicts(this, VERDICTS, signal)) this.addVerdict(item);
+      this.pastVerdicts = "ready";
+    } catch {
+      if (signal.aborted) return;
+      if (this.pastVerdicts === "loading") this.pastVerdicts = "failed";
+    }
+    this.changed();
   }
 
   private async fetchSeries(metric: string, until: number, seconds = KEPT): Promise<boolean> {

@@ -40,6 +40,8 @@ export class Pulse {
   hello: Hello | null = null;
   /** Whether a first snapshot has come: before it, an empty list means nothing. */
   known = false;
+  /** Whether there are more subjects than the server lists. */
+  partial = false;
   parts = { kafka: true, clickhouse: true };
   problem: string | null = null;
   focus: Focus | null = null;
@@ -138,6 +140,7 @@ export class Pulse {
     if (!focus) return;
     const row = this.row(focus.tenant, focus.subject);
     const now = this.link.now();
+    for (const status of row?.statuses.values() ?? []) focus.addVerdict(status);
     const times = [row?.lastTs ?? 0, ...[...(row?.statuses.values() ?? [])].map((s) => s.since)];
     focus.move(Math.max(...times), now);
     const metrics = new Set([...Object.keys(this.config?.metrics ?? {}), ...(row?.statuses.keys() ?? [])]);
@@ -220,6 +223,7 @@ export class Pulse {
       row.need = needOf(row.statuses.values());
       row.spark = sparks.get(row.key) ?? row.spark;
     }
+    this.partial = (snapshot.total ?? 0) > snapshot.statuses.length;
     this.known = true;
     this.unsorted = true;
     this.fetchPast();

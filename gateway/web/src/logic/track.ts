@@ -24,6 +24,12 @@ export interface Curve {
   hi: (number | null)[];
 }
 
+function first(buckets: Map<number, Bucket>): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const second of buckets.keys()) if (second < least) least = second;
+  return least;
+}
+
 export class Track {
   private readonly live = new Map<number, Bucket>();
   private readonly stored = new Map<number, Bucket>();
@@ -110,6 +116,11 @@ export class Track {
       curve.hi.push(bucket ? bucket.max : null);
     }
     return curve;
+  }
+
+  /** The first second that is known, ∞ if none is. */
+  get oldest(): number {
+    return Math.min(first(this.live), first(this.stored));
   }
 
   /** Forgets what lies before `second`. */

@@ -2,7 +2,7 @@
 
 import { type Config, judgingOf } from "../contract";
 import type { Focus } from "../live/focus";
-import { SPAN } from "./axis";
+import { SPAN, spanFor } from "./axis";
 import type { Curve } from "./track";
 import {
   coherence,
@@ -22,6 +22,8 @@ const SIGNAL_TTL = 300_000;
 export interface View {
   /** Subject time (ms). */
   time: number;
+  /** How much of the past the axis shows (s). */
+  span: number;
   curves: Map<string, Curve>;
   means: Means;
   state: State | null;
@@ -67,8 +69,10 @@ export function viewOf(focus: Focus, config: Config, now: number | null): View {
   }
   const state = stateOf(means);
   const moved = published("volatility") ?? volatility(means, before);
+  const oldest = Math.min(...[...focus.tracks.values()].map((track) => track.oldest));
   return {
     time,
+    span: Number.isFinite(oldest) ? spanFor(second - oldest) : SPAN,
     curves,
     means,
     state,

@@ -105,27 +105,30 @@ export function next(status: Status, config: Config, { t, f }: Speaker): string[
   if (!metric) return [];
   if (status.level === "UNKNOWN") return status.evidence?.rungs.some((r) => r.entered) ? [t.why.frozen] : [];
   const judging = judgingOf(config, status.metric);
-  const dwell = (ms: number) => (ms ? f.duration(ms) : null);
   const said: string[] = [];
   if (status.bound !== null && status.side) {
     const edge = f.bound(edgeOf(status.side, status.bound, judging.hysteresis));
     const leave = status.side === "low" ? t.why.leaveUp : t.why.leaveDown;
     said.push(leave(edge, f.duration(judging.clear_for)));
   }
-  for (const side of ["low", "high"] as const) {
-    if (status.side && status.side !== side) continue;
+  const outward = (["low", "high"] as const).flatMap((side) => {
+    if (status.side && status.side !== side) return [];
     const rungs = rungsOf(metric[side]);
     const here = status.side ? rungs.findIndex((r) => r.priority === status.priority) : -1;
-    const rung = rungs[here + 1];
-    if (!rung || (status.side && here < 0)) continue;
+    const rung = status.side && here < 0 ? undefined : rungs[here + 1];
+    return rung
+      ? [{ side, bound: f.bound(rung.bound), priority: rung.priority, wait: judging.for[rung.priority] }]
+      : [];
+  });
+  const [one, other] = outward;
+  const name = (priority: Priority) => levelText(t, levelOf(priority), priority);
+  if (one && other && one.priority === other.priority && one.wait) {
+    said.push(t.why.nextEither(name(one.priority), one.bound, other.bound, f.duration(one.wait)));
+    return said;
+  }
+  for (const { side, bound, priority, wait } of outward) {
     const follow = side === "low" ? t.why.nextUnder : t.why.nextOver;
-    said.push(
-      follow(
-        levelText(t, levelOf(rung.priority), rung.priority),
-        f.bound(rung.bound),
-        dwell(judging.for[rung.priority]),
-      ),
-    );
+    said.push(follow(name(priority), bound, wait ? f.duration(wait) : null));
   }
   return said;
 }

@@ -13,8 +13,9 @@ const JOIN = 12;
 
 export interface Picture {
   curve: Curve;
-  /** Right end (s). */
+  /** Right end (s), and how much before it is shown (s). */
   end: number;
+  span: number;
   scale: Scale;
   bands: Band[];
   bounds: { value: number; text: string; weight: number }[];
@@ -91,7 +92,10 @@ export class Chart {
           sync: { key: "pulse", setSeries: false },
         },
         scales: {
-          x: { time: false, range: () => [(this.picture?.end ?? SPAN) - SPAN, this.picture?.end ?? SPAN] },
+          x: {
+            time: false,
+            range: () => [(this.picture?.end ?? SPAN) - (this.picture?.span ?? SPAN), this.picture?.end ?? SPAN],
+          },
           y: { range: () => [this.picture?.scale.lo ?? 0, this.picture?.scale.hi ?? 1] },
         },
         axes: [{ show: false }, { show: false }],
@@ -208,7 +212,7 @@ export class Chart {
       .map((bound) => ({ ...bound, at: u.valToPos(bound.value, "y", true) }))
       .filter(({ at }) => at > top + 3 * px && at < top + height - 3 * px);
     for (const { text, at } of spread(labels, 11 * px)) ctx.fillText(text, left + width + 7 * px, at);
-    if (picture.marked !== null && picture.marked >= picture.end - SPAN && picture.marked <= picture.end) {
+    if (picture.marked !== null && picture.marked >= picture.end - picture.span && picture.marked <= picture.end) {
       const x = Math.round(u.valToPos(picture.marked, "x", true)) + 0.5;
       ctx.strokeStyle = colours.spark;
       ctx.lineWidth = px;

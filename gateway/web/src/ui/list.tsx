@@ -121,6 +121,7 @@ export function List({ pulse, onSelect, onNamespace }: Props) {
       <p class="mute count" data-testid="count">
         {t.list.count(f.count(all.length), all.length)} · {t.list.inNeed(f.count(needy))}
       </p>
+      {pulse.partial && <p class="note partial">{t.list.partial}</p>}
       <label class="search">
         <Icon name="search" size={14} />
         <input

@@ -8,6 +8,7 @@ import { ticks } from "../logic/axis";
 import { bandsOf, boundsOf, rungsOf, scaleOf } from "../logic/bands";
 import type { Curve } from "../logic/track";
 import type { View } from "../logic/view";
+import { VITALS } from "../logic/vitals";
 import { Chip, namesOf } from "./bits";
 import { Chart } from "./chart";
 import { useSpeech } from "./speech";
@@ -84,6 +85,7 @@ function Vital({ metric, config, status, focus, view, opened, wallNow }: VitalPr
     chart.current.draw({
       curve,
       end,
+      span: view.span,
       scale: scaleOf(config, lo, hi),
       bands: config ? bandsOf(config) : [],
       bounds: config
@@ -168,6 +170,12 @@ function Absent({ metric, label }: { metric: string; label: string | undefined }
   );
 }
 
+/** Metrics with a ladder: the four vitals as people know them, then the others by name. */
+function judgedOf(config: Config): string[] {
+  const place = (metric: string) => (VITALS as readonly string[]).indexOf(metric) >>> 0;
+  return Object.keys(config.metrics).sort((a, b) => place(a) - place(b) || (a < b ? -1 : 1));
+}
+
 interface Props {
   focus: Focus;
   row: Row | undefined;
@@ -180,7 +188,7 @@ interface Props {
 
 export function Vitals({ focus, row, view, config, opened, live, wallNow }: Props) {
   const { t, f } = useSpeech();
-  const judged = Object.keys(config.metrics);
+  const judged = judgedOf(config);
   const more = [...view.curves.keys()].filter((m) => !judged.includes(m)).sort();
   const one = (metric: string) => {
     const status = row?.statuses.get(metric);
@@ -213,9 +221,9 @@ export function Vitals({ focus, row, view, config, opened, live, wallNow }: Prop
         </span>
         <div class="scale" aria-hidden="true">
           {view.time > 0 &&
-            ticks(end, live ? 0.11 : 0.2).map(({ at, ts }) => (
+            ticks(end, view.span, live ? 0.11 : 0.2).map(({ at, ts }) => (
               <span key={ts} style={{ left: `${at * 100}%` }}>
-                {f.hourMinute(ts)}
+                {view.span < 240 ? f.clock(ts) : f.hourMinute(ts)}
               </span>
             ))}
           <span class="last">{live || !view.time ? t.vitals.now : f.clock(view.time)}</span>

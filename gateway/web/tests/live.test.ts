@@ -1,0 +1,185 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { ServerMessage, Status } from "../src/contract";
+import { Beat } from "../src/live/beat";
+import { Pulse } from "../src/live/pulse";
+
+/** A browser's socket, held in the hand. */
+class Wire {
+  static readonly OPEN = 1;
+  static all: Wire[] = [];
+  readyState = 1;
+  sent: Record<string, unknown>[] = [];
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: string }) => void) | null = null;
+  onclose: ((event: { code: number }) => void) | null = null;
+  constructor(readonly url: string) {
+    Wire.all.push(this);
+  }
+  send(text: string): void {
+    this.sent.push(JSON.parse(text));
+  }
+  close(): void {
+    this.readyState = 3;
+  }
+  says(message: ServerMessage): void {
+    this.onmessage?.({ data: JSON.stringify(message) });
+  }
+  subscriptions(): Record<string, unknown>[] {
+    return this.sent.filter((m) => m.op === "subscribe");
+  }
+}
+
+const none = { namespace: null, tenant: null, subject: null, verdict: null };
+const hello = (epoch: string): ServerMessage => ({
+  type: "hello",
+  epoch,
+  server_time: Date.now(),
+  namespaces: ["iskra", "demo"],
+  config: null,
+  config_hash: null,
+});
+const status = (subject: string, level: Status["level"], since = 1): Status =>
+  ({
+    namespace: "iskra",
+    id: `${subject}-${level}-${since}`,
+    tenant: "default",
+    subject,
+    metric: "clarity",
+    level,
+    priority: null,
+    since,
+  }) as Status;
+const snapshot = (seq: number, ...statuses: Status[]): ServerMessage => ({
+  type: "snapshot",
+  seq,
+  server_time: Date.now(),
+  statuses,
+  subjects: statuses.map(({ namespace, tenant, subject }) => ({ namespace, tenant, subject, last_ts: 5 })),
+});
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  Wire.all = [];
+  vi.stubGlobal("WebSocket", Wire);
+  vi.stubGlobal("window", { addEventListener: () => {}, setTimeout, setInterval });
+  vi.stubGlobal("document", { addEventListener: () => {}, hidden: false });
+  vi.stubGlobal("requestAnimationFrame", (draw: () => void) => setTimeout(draw, 16));
+  vi.stubGlobal("fetch", () => Promise.reject(new Error("no store here")));
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+function open(): { pulse: Pulse; wire: Wire } {
+  const pulse = new Pulse("ws://here/ws", none);
+  pulse.link.open();
+  const wire = Wire.all[0] as Wire;
+  wire.onopen?.();
+  wire.says(hello("e1"));
+  return { pulse, wire };
+}
+
+test("however many changes a frame brings, it is drawn once", () => {
+  const beat = new Beat();
+  const draw = vi.fn();
+  beat.listen(draw);
+  for (let i = 0; i < 500; i++) beat.emit();
+  vi.advanceTimersByTime(20);
+  expect(draw).toHaveBeenCalledTimes(1);
+});
+
+test("a slow view is drawn no more often than it says, and never misses the last change", () => {
+  const beat = new Beat(400);
+  const draw = vi.fn();
+  beat.listen(draw);
+  for (let i = 0; i < 100; i++) {
+    beat.emit();
+    vi.advanceTimersByTime(10);
+  }
+  expect(draw.mock.calls.length).toBeLessThanOrEqual(3);
+  const before = draw.mock.calls.length;
+  beat.emit();
+  vi.advanceTimersByTime(500);
+  expect(draw.mock.calls.length).toBe(before + 1);
+});
+
+test("after the server's hello the first namespace is looked at, whole", () => {
+  const { pulse, wire } = open();
+  expect(wire.subscriptions()).toEqual([
+    { op: "subscribe", namespace: "iskra", tenant: null, subject: null, points: false, resume: null },
+  ]);
+  wire.says(snapshot(7, status("a", "OK"), status("b", "WARN")));
+  expect(pulse.list().map((row) => row.subject)).toEqual(["b", "a"]);
+});
+
+test("a delta replaces the latest status, and a metric that is gone takes its subject with it", () => {
+  const { pulse, wire } = open();
+  wire.says(snapshot(7, status("a", "OK"), status("b", "WARN")));
+  wire.says({
+    type: "delta",
+    seq: 8,
+    server_time: 0,
+    statuses: [status("a", "BLOCK", 2)],
+    sparks: { "iskra|default|a": 0.5 },
+  });
+  expect(pulse.list().map((row) => row.subject)).toEqual(["a", "b"]);
+  expect(pulse.row("default", "a")?.spark).toEqual([0.5]);
+  wire.says({ type: "delta", seq: 9, server_time: 0, removed: ["iskra|default|b|clarity"] });
+  expect(pulse.list().map((row) => row.subject)).toEqual(["a"]);
+});
+
+test("the list keeps its order while somebody points at it, and sorts afterwards", () => {
+  const { pulse, wire } = open();
+  wire.says(snapshot(7, status("a", "OK"), status("b", "WARN")));
+  pulse.list();
+  pulse.hold();
+  wire.says({ type: "delta", seq: 8, server_time: 0, statuses: [status("a", "BLOCK", 2)] });
+  expect(pulse.list().map((row) => row.subject)).toEqual(["b", "a"]);
+  vi.advanceTimersByTime(2_000);
+  expect(pulse.list().map((row) => row.subject)).toEqual(["a", "b"]);
+});
+
+test("cut off, it says since when, comes back by itself and resumes where it was", () => {
+  const { pulse, wire } = open();
+  wire.says(snapshot(7, status("a", "OK")));
+  wire.says({ type: "delta", seq: 12, server_time: 0, statuses: [status("a", "WARN", 2)] });
+  const cut = Date.now();
+  wire.onclose?.({ code: 1006 });
+  expect(pulse.link.state).toEqual({ kind: "lost", since: cut });
+  expect(pulse.now()).toBeNull();
+  vi.advanceTimersByTime(400);
+  const second = Wire.all[1] as Wire;
+  second.onopen?.();
+  second.says(hello("e1"));
+  expect(pulse.link.state.kind).toBe("live");
+  expect(second.subscriptions()[0]).toMatchObject({ resume: { epoch: "e1", seq: 12 } });
+  expect(pulse.list().map((row) => row.subject)).toEqual(["a"]);
+});
+
+test("a gateway that was started anew is asked for everything", () => {
+  const { wire } = open();
+  wire.says(snapshot(7, status("a", "OK")));
+  wire.onclose?.({ code: 1006 });
+  vi.advanceTimersByTime(400);
+  const second = Wire.all[1] as Wire;
+  second.onopen?.();
+  second.says(hello("e2"));
+  expect(second.subscriptions()[0]).toMatchObject({ resume: null });
+});
+
+test("a link on which nothing is heard any more is lost though no socket closes", () => {
+  const { pulse } = open();
+  vi.advanceTimersByTime(13_000);
+  expect(pulse.link.state.kind).toBe("lost");
+  expect(Wire.all.length).toBeGreaterThan(1);
+});
+
+test("turned away as too slow, it waits two seconds at least", () => {
+  const { wire } = open();
+  wire.onclose?.({ code: 1013 });
+  vi.advanceTimersByTime(1_900);
+  expect(Wire.all.length).toBe(1);
+  vi.advanceTimersByTime(200);
+  expect(Wire.all.length).toBe(2);
+});
