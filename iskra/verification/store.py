@@ -72,7 +72,7 @@ class StoreReader:
     def points(self, partition: int, before: int) -> int:
         """Points in the view, of the offsets below `before`."""
         query = f"SELECT count() FROM {self._database}.v_points WHERE partition = {partition:d} AND offset < {before:d}"  # noqa: S608 - made of integers and our own names
-        return int(self._client.query(query).result_rows[0][0])
+        return int(self._query(query)[0][0])
 
     def await_points(self, partition: int, before: int, number: int) -> int:
         """As `points`; waits for a sink that is a little behind `number`."""
@@ -83,8 +83,15 @@ class StoreReader:
 
     def _rows(self, topic: str, partition: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
         query = f"SELECT {_COLUMNS[topic]} FROM {self._database}.{_VIEWS[topic]} WHERE startsWith(id, '{partition:d}-')"  # noqa: S608
-        for row in self._client.query(query).result_rows:
+        for row in self._query(query):
             yield row[0], tuple(row[1:])
+
+    def _query(self, query: str) -> list[tuple[Any, ...]]:
+        try:
+            return list(self._client.query(query).result_rows)
+        except ClickHouseError as error:
+            told = str(error).split("In scope")[0].strip()
+            raise StoreUnreachable(f"ClickHouse database {self._database}: {told}; `iskra sink clickhouse` makes its tables") from None
 
     @staticmethod
     def _compare_rows(

@@ -1,0 +1,90 @@
+"""What benchmarks run on: the embedded broker alone, or a whole `iskra up`, in a temporary directory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from iskra.stack.datadir import DataDir
+from iskra.stack.kafka import EmbeddedKafka
+from iskra.stack.ports import free_port
+from iskra.stack.topics import ensure_topics
+from schemas.topics import DEFAULT_PARTITIONS
+
+READY_S = 120.0
+STOP_S = 60.0
+
+
+@contextmanager
+def broker() -> Iterator[str]:
+    """An embedded broker; gives its address."""
+    with tempfile.TemporaryDirectory(prefix="iskra-bench-") as folder:
+        kafka = EmbeddedKafka(Path(folder))
+        kafka.start()
+        try:
+            yield kafka.bootstrap
+        finally:
+            kafka.stop()
+
+
+def fresh_namespace(kafka: str) -> str:
+    """A namespace of its own, with its topics."""
+    name = f"bench{uuid.uuid4().hex[:8]}"
+    ensure_topics(kafka, name, DEFAULT_PARTITIONS)
+    return name
+
+
+class Up:
+    """A running `iskra up`. `urls` are its addresses; `pids()` are as of now, since parts are restarted."""
+
+    def __init__(self, data: Path, process: subprocess.Popen[str], ready: dict[str, Any], seconds: float) -> None:
+        self.data = data
+        self.process = process
+        self.urls: dict[str, str] = ready["urls"]
+        self.metrics: dict[str, str] = ready["metrics"]
+        self.ready_s = seconds
+        self.password = DataDir(data).password()
+
+    def pids(self) -> dict[str, int]:
+        """Process id of each part."""
+        pids: dict[str, int] = json.loads((self.data / "run.json").read_text(encoding="utf-8"))["pids"]
+        return pids
+
+
+@contextmanager
+def up(*options: str, data: Path | None = None) -> Iterator[Up]:
+    """`iskra up` with these options, until the end of the block; in `data`, or in a temporary directory.
+
+    Raises:
+        RuntimeError: it did not say `ready`.
+    """
+    with tempfile.TemporaryDirectory(prefix="iskra-bench-") as folder:
+        where = data or Path(folder)
+        log = (where if data is None else data.parent) / "up.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "iskra", "up", "--data", str(where / "data"), "--port", str(free_port()), *options]
+        began = time.monotonic()
+        with log.open("w", encoding="utf-8") as told:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told, text=True)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line.startswith("ready "):
+            process.kill()
+            raise RuntimeError(f"iskra up is not ready: {log.read_text(encoding='utf-8')[-2000:]}")
+        try:
+            yield Up(where / "data", process, json.loads(line.removeprefix("ready ")), time.monotonic() - began)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,84 @@
+"""`iskra bench`: one benchmark each, bounded in time, on a stack of its own in a temporary directory."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from rich.console import Console
+
+from iskra import config_files
+from iskra.settings import json_option
+
+Figures = dict[str, Any]
+
+
+def _engine(_seconds: int) -> Figures:
+    from benchmarks import engine
+
+    return engine.run(config_files.load())
+
+
+def _ingest(seconds: int) -> Figures:
+    from benchmarks import worker
+    from benchmarks.path import path
+    from benchmarks.stack import broker, fresh_namespace
+
+    config = config_files.load()
+    figures: Figures = {}
+    details: Figures = {}
+    with broker() as kafka:
+        for name, run in (("one", worker.worker_points), ("arrays", worker.worker_arrays), ("sparse", worker.worker_sparse)):
+            found = run(kafka, fresh_namespace(kafka), config)
+            details[name] = found.pop("details")
+            figures |= found
+    whole = path(seconds=seconds)
+    details["path"] = whole.pop("details")
+    return figures | whole | {"details": details}
+
+
+def _detect(seconds: int) -> Figures:
+    from benchmarks.detect import detect
+
+    return detect(seconds=min(seconds, 60))
+
+
+def _recover(_seconds: int) -> Figures:
+    from benchmarks.recover import recover
+
+    return recover()
+
+
+BENCHES: dict[str, tuple[Callable[[int], Figures], str]] = {
+    "ingest": (_ingest, "points a second: worker alone (one a message, arrays, sparse) and the whole path"),
+    "detect": (_detect, "point produced → status readable, with everything running"),
+    "recover": (_recover, "kill -9 of each process under load: seconds, lost, doubled, differing"),
+    "engine": (_engine, "the engine alone, offline, on one core"),
+}
+
+
+@click.command(epilog="Example: iskra bench engine --json", short_help="Benchmarks, each bounded in time, on a stack of its own.")
+@click.argument("name", type=click.Choice(list(BENCHES)), metavar="NAME")
+@click.option("--seconds", type=click.IntRange(5, 3600), default=60, show_default=True, help="Length of the sustained part.")
+@json_option
+def command(name: str, seconds: int, as_json: bool) -> None:
+    """Run the benchmark NAME: ingest, detect, recover or engine. It uses loopback only, and nothing of a running stack."""
+    from benchmarks.machine import machine
+
+    console = Console(stderr=True)
+    run, what = BENCHES[name]
+    before = machine()
+    with console.status(f"{name}: {what}"):
+        figures = run(seconds)
+    details = figures.pop("details", {})
+    document = {"bench": name, "figures": figures, "details": details, "machine": before, "command": shlex.join(["iskra", *sys.argv[1:]])}
+    if as_json:
+        click.echo(json.dumps(document))
+        return
+    for figure, value in figures.items():
+        click.echo(f"{figure:32} {value:,}" if isinstance(value, int | float) else f"{figure:32} {json.dumps(value)}")
+    click.echo(f"{'details':32} {json.dumps(details)}")
