@@ -174,6 +174,10 @@ class Hub:
             self._by_source.setdefault(overview, set()).add(group)
             if focus is not None:
                 self._by_source.setdefault(focus, set()).add(group)
+        if not group.clients:
+            # nobody was there to be told, so nothing was scheduled
+            group.number = self.world.number
+            group.messages.clear()
         group.clients.add(client)
         client.group = group
         if resume is not None and resume[0] == self.epoch and self.world.can_resume(overview, focus, resume[1]):

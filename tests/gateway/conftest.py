@@ -27,7 +27,7 @@ from schemas.outputs import Evidence, Level, Priority, RungState, SloStatus, Unk
 from schemas.partitioning import partition_for, subject_key
 from schemas.topics import CURRENT, DEFAULT_PARTITIONS, HEADER_ID, STATUS, full_name
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 NOWHERE = "http://127.0.0.1:1"
 """No ClickHouse: what is tested needs none."""
 
