@@ -125,6 +125,7 @@ class Consumer:
         self._by_position = SeenByPosition()
         self._by_key = SeenByKey()
         self._ends: dict[tuple[str, int], int] = {}
+        self._next: dict[tuple[str, int], int] = {}
         self._bounded = until_end
         self._closed = False
         try:
@@ -174,6 +175,26 @@ class Consumer:
             if message is not None:
                 yield message
 
+    def read_to_end(self, timeout: float = 10.0) -> Iterator[Message]:
+        """Messages up to what is the end of the topics now; blocks only for those.
+
+        Args:
+            timeout: s, for all of them.
+        Raises:
+            RuntimeError: a member of a group has no end of its own.
+            Unreachable: the broker did not deliver in time; Unreadable: as `poll`.
+        """
+        if self._grouped:
+            raise RuntimeError("read_to_end needs a consumer without a group")
+        deadline = time.monotonic() + timeout
+        ends = {where: patiently(functools.partial(self._watermarks, TopicPartition(*where)), timeout)[1] for where in self._next}
+        while self._ready or any(self._next[where] < end for where, end in ends.items()):
+            message = self.poll(min(0.1, max(deadline - time.monotonic(), 0)))
+            if message is not None:
+                yield message
+            elif time.monotonic() >= deadline:
+                raise Unreachable(f"the broker did not deliver what it holds within {timeout:g} s")
+
     def commit(self) -> None:
         """Keeps the group's place behind the last message handed out (whole records: an array counts when its last point is out).
 
@@ -218,6 +239,7 @@ class Consumer:
             if place.offset == OFFSET_END or (place.offset < 0 and place.offset != OFFSET_BEGINNING):
                 place.offset = high  # the number, not the word: what comes from now on is not to be missed
             first = low if place.offset == OFFSET_BEGINNING else place.offset
+            self._next[place.topic, place.partition] = min(first, high)
             if self._bounded and first < high:
                 self._ends[place.topic, place.partition] = high
         self._kafka.assign(places)
@@ -245,6 +267,7 @@ class Consumer:
                 raise ClientError(f"{record.topic() or 'Kafka'}: {error.str()}")
             return
         where = (record.topic(), record.partition())
+        self._next[where] = record.offset() + 1
         if self._ends.get(where, -1) == record.offset() + 1:
             del self._ends[where]
         messages: list[Message | ClientError]
