@@ -205,7 +205,7 @@ class Diagnosis:
             yield _good("clickhouse", f"{self.clickhouse} answers, version {version[0]}")
             wanted = {str(migration.number) for migration in migrations.load(live=self.namespace == LIVE_NAMESPACE)}
             name = database(self.namespace)
-            if self._query(f"EXISTS TABLE {name}.migrations") != ["1"]:
+            if self._query(f"SELECT count() FROM system.tables WHERE database = '{name}' AND name = 'migrations'") == ["0"]:  # noqa: S608
                 yield _bad("tables", f"database {name} has none yet", f"iskra sink clickhouse --namespace {self.namespace} makes them")
                 return
             missing = wanted - set(self._query(f"SELECT number FROM {name}.migrations"))  # noqa: S608 - letters, digits and _ alone
