@@ -24,7 +24,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.config import Config, config_hash, to_json
 from schemas.partitioning import partition_for
-from schemas.topics import CONFIG, DEFAULT_PARTITIONS, HEADER_KIND, KIND_CONFIG, KIND_TICK, POINTS, STATUS, full_name
+from schemas.topics import CONFIG, DEFAULT_PARTITIONS, HEADER_KIND, KIND_CONFIG, KIND_TICK, POINTS, full_name
 
 METRICS = (b"clarity", b"chaos", b"trust", b"pain")
 _MIDDLE = (0.80, 0.45, 0.80, 0.30)
@@ -56,7 +56,7 @@ def begin(kafka: str, namespace: str, config: Config, partitions: int = DEFAULT_
     producer.produce(full_name(namespace, CONFIG), to_json(config), name, 0)
     producer.flush()
     for partition in range(partitions):
-        headers = [(HEADER_KIND, KIND_CONFIG)]
+        headers: Any = [(HEADER_KIND, KIND_CONFIG)]
         producer.produce(full_name(namespace, POINTS), name, None, partition, timestamp=START_MS, headers=headers)
     producer.flush()
 
@@ -131,7 +131,7 @@ def worker(kafka: str, namespace: str, *options: str) -> Iterator[tuple[subproce
 def scrape(port: int) -> dict[str, float]:
     """The worker's figures, summed over labels; empty while it does not answer."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:  # noqa: S310 - our own child
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             body = answer.read()
     except (urllib.error.URLError, OSError):
         return {}

@@ -8,13 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from faust.tables.manager import TableManager
 
 from schemas.topics import POINTS, full_name
 from streams.settings import Settings
 from streams.transport import Round, RoundSchema, Transport
 
 
-class WorkerApp(faust.App):  # type: ignore[misc]
+class NoTables(TableManager):
+    """Faust's manager of tables, which there are none of: it also runs what resumes the streams after a rebalance."""
+
+    async def on_start(self) -> None:
+        """Starts at once; Faust waits a second for tables to be declared."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
+class WorkerApp(faust.App):
     """A Faust app with our transport.
 
     Attributes:
@@ -43,6 +53,7 @@ def build(settings: Settings, on_round: Callable[[Round], Awaitable[None]], want
         # Faust makes this directory whether it has tables or not; it stays empty
         datadir=str(Path(tempfile.gettempdir()) / "iskra-worker"),
         autodiscover=False,
+        TableManager=NoTables,
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,

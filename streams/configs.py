@@ -99,12 +99,13 @@ class Configs:
             if not messages:
                 ended += 1
             for message in messages:
-                if message.error() is not None or message.key() is None or message.value() is None:
+                key, body = message.key(), message.value()
+                if message.error() is not None or key is None or body is None:
                     continue
-                name = message.key().decode("ascii", "replace")
+                name = key.decode("ascii", "replace")
                 self._published.add(name)
                 try:
-                    self._known.setdefault(name, from_json(message.value()))
+                    self._known.setdefault(name, from_json(body))
                 except (msgspec.MsgspecError, ValueError) as error:
                     log.error("a body on the topic is no configuration", config=name, topic=self._topic, error=str(error))
 

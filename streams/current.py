@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from schemas.topics import HEADER_ID
 from streams.outputs import HEADER_AT
-from streams.recovery import headers_of, read_range, reader
+from streams.recovery import headers_of, offset_of, read_range, reader
 
 log = structlog.get_logger(__name__)
 
@@ -56,21 +56,35 @@ class Latest:
         stale, self._stale = self._stale, {}
         return stale
 
-    def of_subjects(self, subjects: set[bytes]) -> list[bytes]:
-        """The keys (`tenant/subject/metric`) of these subjects; they are dropped from memory."""
-        keys = [key for key in self._known if key.rpartition(b"/")[0] in subjects]
+    def subjects(self) -> dict[bytes, int]:
+        """Subjects with anything said of them, each with the greatest input offset of that."""
+        found: dict[bytes, int] = {}
+        for key, (rank, _) in self._known.items():
+            subject = key.rpartition(b"/")[0]
+            found[subject] = max(found.get(subject, -1), rank >> 40)
+        return found
+
+    def take_of(self, subjects: dict[bytes, int]) -> list[bytes]:
+        """The keys (`tenant/subject/metric`) last said of these subjects at or before the given offsets; they leave memory."""
+        keys = [key for key, (rank, _) in self._known.items() if rank >> 40 <= subjects.get(key.rpartition(b"/")[0], -1)]
         for key in keys:
             del self._known[key]
         return keys
 
 
 class CurrentGuard:
-    """A thread that reads the owned partitions of `slo.current`. `own`, `forget` and `close` may be called from any thread."""
+    """A thread that reads the owned partitions of `slo.current`. `own`, `forget` and `close` may be called from any thread.
 
-    def __init__(self, kafka: str, topic: str, rewrite: Rewrite) -> None:
+    Args:
+        rewrite: see `Rewrite`. on_read: called in the guard's thread when it has read a partition to its end for the first
+            time, with the subjects that it found.
+    """
+
+    def __init__(self, kafka: str, topic: str, rewrite: Rewrite, on_read: Callable[[int, dict[bytes, int]], None]) -> None:
         self._kafka = kafka
         self._topic = topic
         self._rewrite = rewrite
+        self._on_read = on_read
         self._commands: queue.SimpleQueue[tuple[str, int, object]] = queue.SimpleQueue()
         self._latest: dict[int, Latest] = {}
         self._caught_up: set[int] = set()
@@ -144,15 +158,18 @@ class CurrentGuard:
 
     def _see(self, message: Message) -> None:
         error = message.error()
-        partition = message.partition()
+        partition = message.partition() or 0
         if error is not None:
-            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
+            at_end = error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - librdkafka's name
+            if at_end and partition in self._latest and partition not in self._caught_up:
                 self._caught_up.add(partition)
+                self._on_read(partition, self._latest[partition].subjects())
             return
         latest = self._latest.get(partition)
         headers = headers_of(message)
-        if latest is not None and message.key() is not None and HEADER_AT in headers:
-            latest.see(message.key(), order(headers[HEADER_AT], headers.get(HEADER_ID, b"")), message.offset())
+        key = message.key()
+        if latest is not None and key is not None and HEADER_AT in headers:
+            latest.see(key, order(headers[HEADER_AT], headers.get(HEADER_ID, b"")), offset_of(message))
 
     def _write_again(self, partition: int, key: bytes, offset: int) -> None:
         consumer = reader(self._kafka)
@@ -167,6 +184,6 @@ class CurrentGuard:
 
     def _write_tombstones(self, partition: int, latest: Latest) -> None:
         subjects = self._forgotten.pop(partition)
-        for key in latest.of_subjects(set(subjects)):
+        for key in latest.take_of(subjects):
             at = subjects[key.rpartition(b"/")[0]]
             self._rewrite(partition, key, None, [(HEADER_AT, b"%d" % at)])

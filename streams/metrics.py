@@ -15,6 +15,7 @@ import faust
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 from streams.outputs import LATENCY_BUCKETS_MS
 
@@ -25,29 +26,29 @@ STALE_S = 30.0
 """A partition with lag whose checkpoint is older than this makes the worker unhealthy: six intervals have passed in vain."""
 
 
-class RebalanceSensor(faust.Sensor):  # type: ignore[misc]
+class RebalanceSensor(faust.Sensor):
     """Counts what Faust alone sees."""
 
     def __init__(self, metrics: Metrics) -> None:
         super().__init__()
         self._metrics = metrics
 
-    def on_rebalance_start(self, app: Any) -> dict[str, Any]:
+    def on_rebalance_start(self, app: Any) -> dict[str, Any]:  # noqa: ARG002 - Faust's signature
         """A rebalance begins."""
         self._metrics.rebalances += 1
         self._metrics.rebalancing_since = monotonic()
         return {}
 
-    def on_rebalance_end(self, app: Any, state: dict[str, Any]) -> None:
+    def on_rebalance_end(self, app: Any, state: dict[str, Any]) -> None:  # noqa: ARG002
         """Partitions are restored and records flow."""
         self._metrics.rebalance_seconds = monotonic() - self._metrics.rebalancing_since
 
-    def on_stream_event_in(self, tp: Any, offset: int, stream: Any, event: Any) -> None:
+    def on_stream_event_in(self, tp: Any, offset: int, stream: Any, event: Any) -> None:  # noqa: ARG002
         """A fetch round reaches the agent."""
         self._metrics.rounds += 1
 
 
-class Metrics:
+class Metrics(Collector):
     """Collects the figures of a worker when asked (a custom collector of prometheus-client) and serves them."""
 
     def __init__(self, worker: Worker) -> None:
@@ -60,7 +61,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
-        self._registry.register(self)  # type: ignore[arg-type]  # anything with `collect` will do
+        self._registry.register(self)
         self._server: ThreadingHTTPServer | None = None
 
     def collect(self) -> Iterator[Metric]:
@@ -77,6 +78,9 @@ class Metrics:
         )
         yield _counter("iskra_worker_outputs", "Records sent.", "topic", worker.outputs.sent_by_topic)
         yield _counter("iskra_worker_dead_letters", "Records or items refused.", "reason", worker.outputs.dead_by_reason)
+        yield _gauge(
+            "iskra_worker_next_offset", "Offset of the next record to apply.", "partition", {p.number: p.next_offset for p in partitions}
+        )
         yield _gauge("iskra_worker_lag", "Records not applied yet.", "partition", {p.number: p.lag for p in partitions})
         yield _gauge(
             "iskra_worker_subjects", "Subjects known.", "partition", {p.number: len(list(p.engine.subject_keys())) for p in partitions}
@@ -97,7 +101,7 @@ class Metrics:
         )
         yield CounterMetricFamily("iskra_worker_rebalances", "Rebalances of the group seen.", self.rebalances)
         yield CounterMetricFamily("iskra_worker_fetch_rounds", "Fetch rounds.", self.rounds)
-        yield CounterMetricFamily("iskra_worker_commits_refused", "Commits that a rebalance refused.", worker.commits_refused)
+        yield CounterMetricFamily("iskra_worker_commits_refused", "Commits that a rebalance refused.", worker.checkpointer.refused)
         yield CounterMetricFamily("iskra_worker_current_rewritten", "Keys of slo.current written again.", worker.guard.rewritten)
         yield CounterMetricFamily("iskra_worker_ticks", "Ticks sent.", worker.ticker.sent)
         yield CounterMetricFamily(
@@ -142,9 +146,9 @@ class Metrics:
         metrics = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+            def do_GET(self) -> None:
                 if self.path.startswith("/metrics"):
-                    self._answer(200, generate_latest(metrics._registry), CONTENT_TYPE_LATEST)  # noqa: SLF001 - our own
+                    self._answer(200, generate_latest(metrics._registry), CONTENT_TYPE_LATEST)
                 elif self.path.startswith("/healthz"):
                     status, line = metrics.health()
                     self._answer(status, f"{line}\n".encode(), "text/plain; charset=utf-8")

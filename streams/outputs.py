@@ -32,7 +32,7 @@ LATENCY_BUCKETS_MS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000, 50
 class Epoch:
     """What was sent for one partition between two checkpoints."""
 
-    __slots__ = ("acknowledged", "_on_failure", "_waiter", "sent", "first", "last")
+    __slots__ = ("_on_failure", "_waiter", "acknowledged", "first", "last", "sent")
 
     def __init__(self, on_failure: Callable[[KafkaError, Message], None]) -> None:
         self.sent = 0
@@ -54,7 +54,7 @@ class Epoch:
     def state_delivered(self, error: KafkaError | None, message: Message) -> None:
         """Delivery callback of checkpoint records: notes where they stand, too."""
         if error is None:
-            offset = message.offset()
+            offset = message.offset() or 0
             if self.first < 0 or offset < self.first:
                 self.first = offset
             if offset > self.last:
@@ -222,7 +222,7 @@ class Outputs:
             if done.done():
                 return
             if error is None:
-                done.set_result(message.offset())
+                done.set_result(message.offset() or 0)
             else:
                 done.set_exception(DeliveryFailed(f"{message.topic()} {partition}: {error.str()}"))
 

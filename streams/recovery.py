@@ -47,7 +47,18 @@ def reader(kafka: str, **extra: Any) -> Consumer:
 
 def headers_of(message: Message) -> dict[str, bytes]:
     """A message's headers as a mapping."""
-    return {name: value or b"" for name, value in message.headers() or ()}
+    return dict(_header_list(message))
+
+
+def _header_list(message: Message) -> list[tuple[str, bytes]]:
+    listed: Any = message.headers() or ()
+    return [(name, value or b"") for name, value in listed]
+
+
+def offset_of(message: Message) -> int:
+    """A message's offset."""
+    offset = message.offset()
+    return -1 if offset is None else offset
 
 
 def read_range(consumer: Consumer, topic: str, partition: int, first: int, last: int) -> Iterator[Message]:
@@ -60,11 +71,11 @@ def read_range(consumer: Consumer, topic: str, partition: int, first: int, last:
         for message in consumer.consume(2_000, READ_S):
             error = message.error()
             if error is None:
-                if message.offset() > last:
+                if offset_of(message) > last:
                     done = True
                     break
                 yield message
-                done = done or message.offset() >= last
+                done = done or offset_of(message) >= last
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
                 done = True
             elif not _passing(error):
@@ -91,7 +102,7 @@ def read_states(kafka: str, checkpoints_topic: str, marks: Mapping[int, Mark]) -
         return {
             partition: newest_states(
                 (
-                    (message.key(), message.value(), headers.get(HEADER_LINEAGE, b"").decode(), int(headers.get(HEADER_AT, b"-1")))
+                    (message.key() or b"", message.value(), headers.get(HEADER_LINEAGE, b"").decode(), int(headers.get(HEADER_AT, b"-1")))
                     for message in read_range(consumer, checkpoints_topic, partition, mark.first, mark.last)
                     for headers in (headers_of(message),)
                 ),

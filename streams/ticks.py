@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 from schemas.topics import HEADER_KIND, KIND_TICK
 
@@ -68,11 +69,11 @@ class Ticker:
                 b"",
                 partition=partition,
                 headers=[(HEADER_KIND, KIND_TICK)],
-                on_delivery=lambda error, message, partition=partition: self._delivered(error, message, partition),
+                on_delivery=partial(self._delivered, partition),
             )
             self.sent += 1
 
-    def _delivered(self, error: KafkaException | None, _message: Message, partition: int) -> None:
+    def _delivered(self, partition: int, error: KafkaError | None, _message: Message) -> None:
         self._under_way.discard(partition)
         if error is not None:
             self.dropped += 1

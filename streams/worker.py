@@ -8,27 +8,28 @@ import gc
 import signal
 import sys
 from time import monotonic, perf_counter
-from typing import Any
+from typing import Any, cast
 
 import structlog
+import uvloop
 from faust.types import TP
 
-from processors.engine import PartitionEngine
-from schemas.topics import CHECKPOINTS, CURRENT, full_name
+from schemas.topics import CURRENT, full_name
 from streams import app as faust_app
-from streams import recovery
-from streams.checkpoints import HEADER_LINEAGE, Mark, decode_mark, encode_mark
+from streams.checkpointer import Checkpointer
+from streams.checkpoints import decode_mark
 from streams.configs import Configs
 from streams.current import CurrentGuard
 from streams.errors import Fatal
 from streams.metrics import Metrics, RebalanceSensor
-from streams.outputs import HEADER_AT, Outputs
+from streams.outputs import Outputs
 from streams.partition import Partition
 from streams.processing import Processing
 from streams.settings import Settings
+from streams.takeover import Takeover, keeps
 from streams.ticks import Ticker
 from streams.topics import check_topics
-from streams.transport import ConsumerThread
+from streams.transport import Consumer, ConsumerThread
 
 log = structlog.get_logger(__name__)
 
@@ -59,18 +60,25 @@ class Worker:
             on_caught_up=self._on_caught_up,
         )
         self.ticker = Ticker(settings.kafka, self.app.points_topic, self._ticking)
-        self.guard = CurrentGuard(settings.kafka, full_name(settings.namespace, CURRENT), self._rewrite_threadsafe)
+        self.guard = CurrentGuard(
+            settings.kafka, full_name(settings.namespace, CURRENT), self._rewrite_threadsafe, self._current_read_threadsafe
+        )
+        self.checkpointer = Checkpointer(
+            self.outputs,
+            self.guard,
+            self.app.points_topic,
+            slice_s=settings.checkpoint_slice_s,
+            full_every_s=settings.full_every_s,
+        )
         self.restore_seconds = 0.0
-        self.commits_refused = 0
         self.ready = False
         self._count = 0
-        self._one_checkpoint = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
         self.metrics = Metrics(self)
         self.app.sensors.add(RebalanceSensor(self.metrics))
         self.app.on_rebalance_complete.connect(self._on_rebalance_complete)
-        self.app.on_partitions_revoked.connect(self._on_revoked)
+        self.app.on_partitions_revoked.connect(cast(Any, self._on_revoked))
 
     # --- life ---
 
@@ -211,8 +219,7 @@ class Worker:
     @property
     def thread(self) -> ConsumerThread:
         """The consumer's thread."""
-        thread: ConsumerThread = self.app.consumer.thread
-        return thread
+        return cast(Consumer, self.app.consumer).thread
 
     # --- rebalances ---
 
@@ -230,7 +237,7 @@ class Worker:
             partition.halted = True
         await self.processing.still()
         for partition in partitions:
-            await self.checkpoint(partition)
+            await self.checkpointer.checkpoint(partition, self.thread)
 
     async def _on_rebalance_complete(self, *_: Any, **__: Any) -> None:
         """Makes memory and assignment agree; Faust seeks and resumes only after this."""
@@ -240,12 +247,16 @@ class Worker:
         try:
             committed = await self.thread.committed_with_metadata([self._tp(number) for number in assigned])
             marks = {tp.partition: (offset, decode_mark(text)) for tp, (offset, text) in committed.items()}
-            kept = {number for number in assigned if self._keeps(number, generation, marks.get(number))}
+            kept = {number for number in assigned if keeps(self.partitions.get(number), generation, marks.get(number))}
             for number in list(self.partitions):
                 if number not in kept:
                     self.partitions.pop(number).halted = True
                     self.guard.disown(number)
-            await self._restore({number: marks.get(number) for number in assigned - kept}, generation)
+            takeover = Takeover(self.settings, self.configs, self.outputs, self._count)
+            for partition in await takeover.take({number: marks.get(number) for number in assigned - kept}, generation, self.thread):
+                if generation != self.app.consumer_generation_id:
+                    return
+                self._enter(partition)
             for number in kept:
                 partition = self.partitions[number]
                 partition.generation = generation
@@ -264,67 +275,12 @@ class Worker:
         gc.freeze()  # what was restored lives long: the collector need not walk it again and again
         log.info("owns", partitions=sorted(assigned), kept=sorted(kept), generation=generation, seconds=round(self.restore_seconds, 3))
 
-    def _keeps(self, number: int, generation: int, committed: tuple[int, Mark | None] | None) -> bool:
-        """Whether the memory of a partition is still the truth: nobody else can have had it since."""
-        partition = self.partitions.get(number)
-        if partition is None or generation != partition.generation + 1:
-            return False
-        if committed is None:
-            return partition.committed is None
-        return committed[1] is not None and committed[1].lineage == partition.chain.lineage
-
-    async def _restore(self, wanted: dict[int, tuple[int, Mark | None] | None], generation: int) -> None:
-        if not wanted:
-            return
-        marks = {number: found[1] for number, found in wanted.items() if found is not None and found[1] is not None}
-        topic = full_name(self.settings.namespace, CHECKPOINTS)
-        states, ends = await asyncio.gather(
-            asyncio.to_thread(recovery.read_states, self.settings.kafka, topic, marks),
-            self.thread.ends([self._tp(number) for number in wanted]),
-        )
-        for number, found in wanted.items():
-            end = ends[self._tp(number)]
-            mark = marks.get(number)
-            if mark is None or found is None:
-                config = await self.configs.wait_for(await self._first_marker(number))
-                engine = self._engine(number, config)
-                next_offset = -1
-            else:
-                engine = self._engine(number, await self.configs.wait_for(mark.config))
-                next_offset = found[0]
-                held = states.get(number, {})
-                for name in {recovery.state_config(raw) for raw in held.values()}:
-                    await self.configs.wait_for(name)
-                engine.restore(
-                    held.values(),
-                    position=next_offset - 1,
-                    log_time=mark.log_time,
-                    last_tick=mark.last_tick,
-                    tick_count=mark.ticks,
-                    configurations=self.configs.body,
-                )
-            if generation != self.app.consumer_generation_id:
-                return
-            partition = Partition(number, engine, self.outputs.new_epoch(), generation=generation, next_offset=next_offset, catch_up=end)
-            partition.committed = None if found is None else found[0]
-            partition.committed_at = monotonic()
-            self.partitions[number] = partition
-            self.guard.own(number)
-            if max(next_offset, 0) >= end:
-                partition.catch_up = None
-                self._on_caught_up(partition)
-
-    async def _first_marker(self, number: int) -> str:
-        """The hash that the first marker of a partition names; appends ours where there is none."""
-        found = await asyncio.to_thread(recovery.first_marker, self.settings.kafka, self.app.points_topic, number)
-        if found is None:
-            await self.configs.append_marker(number)
-            # somebody else may have appended one just before
-            found = await asyncio.to_thread(recovery.first_marker, self.settings.kafka, self.app.points_topic, number)
-        return found or self.configs.own_hash
-
-    def _engine(self, number: int, config: Any) -> PartitionEngine:
-        return PartitionEngine(config, topic=self.app.points_topic, partition=number, partitions=self._count, live=self.settings.is_live)
+    def _enter(self, partition: Partition) -> None:
+        self.partitions[partition.number] = partition
+        self.guard.own(partition.number)
+        if partition.catch_up is not None and max(partition.next_offset, 0) >= partition.catch_up:
+            partition.catch_up = None
+            self._on_caught_up(partition)
 
     # --- checkpoints ---
 
@@ -335,80 +291,23 @@ class Worker:
             now = monotonic()
             for partition in list(self.partitions.values()):
                 if not partition.halted and now - partition.committed_at >= every:
-                    await self.checkpoint(partition)
-
-    async def checkpoint(self, partition: Partition) -> bool:
-        """One checkpoint, in the order that `streams.checkpoints` tells. True: committed, or there was nothing to commit."""
-        async with self._one_checkpoint:
-            if self.partitions.get(partition.number) is not partition:
-                return False
-            if partition.engine.position < 0 or partition.engine.position + 1 == partition.committed:
-                partition.committed_at = monotonic()
-                return True
-            began = perf_counter()
-            try:
-                done = await self._checkpoint(partition)
-            except BaseException:
-                partition.chain.spoilt()
-                raise
-            partition.checkpoint_seconds = perf_counter() - began
-            partition.committed_at = monotonic()
-            return done
-
-    async def _checkpoint(self, partition: Partition) -> bool:
-        engine, chain, number = partition.engine, partition.chain, partition.number
-        # 1. the cut
-        position = engine.position
-        mark = Mark(
-            1, engine.log_time, engine.last_tick, engine.tick_count, engine.config_hash, -1, -1, partition.generation, chain.lineage
-        )
-        changed, forgotten = engine.take_changed(), engine.forgotten()
-        subjects = list(engine.subject_keys())
-        full = chain.wants_full(len(subjects), len(changed), monotonic(), self.settings.full_every_s)
-        # 2. the states
-        lineage = (HEADER_LINEAGE, chain.lineage.encode())
-        epoch = partition.epoch
-        count = await self._send_states(partition, subjects if full else changed, lineage)
-        known = set(engine.subject_keys()) if forgotten else set()
-        gone = [key for key in forgotten if key not in known]
-        for key in gone:
-            self.outputs.send_state(epoch, CHECKPOINTS, number, key, None, [lineage, (HEADER_AT, b"%d" % engine.position)])
-        if gone:
-            self.guard.forget(number, gone, engine.position)
-        # 3. the barrier
-        partition.epoch = self.outputs.new_epoch()
-        await epoch.empty()
-        chain.written(epoch.first, epoch.last, count + len(gone), full, monotonic())
-        # 4. the commit
-        text = encode_mark(Mark(*_with_range(mark, chain.first, chain.last)))
-        if not await self.thread.commit_with_metadata({self._tp(number): (position + 1, text)}):
-            self.commits_refused += 1
-            return False
-        partition.committed = position + 1
-        return True
-
-    async def _send_states(self, partition: Partition, keys: list[bytes], lineage: tuple[str, bytes]) -> int:
-        engine, send, number = partition.engine, self.outputs.send_state, partition.number
-        epoch = partition.epoch
-        count = 0
-        deadline = perf_counter() + self.settings.checkpoint_slice_s
-        for key in keys:
-            try:
-                state = engine.snapshot(key)
-            except KeyError:
-                continue  # forgotten since the cut; its tombstone comes with the next checkpoint
-            send(epoch, CHECKPOINTS, number, key, state, [lineage, (HEADER_AT, b"%d" % engine.position)])
-            count += 1
-            if perf_counter() > deadline:
-                self.outputs.poll()
-                await asyncio.sleep(0)
-                deadline = perf_counter() + self.settings.checkpoint_slice_s
-        return count
+                    await self.checkpointer.checkpoint(partition, self.thread)
 
     # --- slo.current ---
 
     def _rewrite_threadsafe(self, number: int, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
         self._loop.call_soon_threadsafe(self._rewrite, number, key, value, headers)
+
+    def _current_read_threadsafe(self, number: int, subjects: dict[bytes, int]) -> None:
+        self._loop.call_soon_threadsafe(self._current_read, number, subjects)
+
+    def _current_read(self, number: int, subjects: dict[bytes, int]) -> None:
+        """Subjects on `slo.current` that are not known any more: a predecessor forgot them and went before it said so there."""
+        partition = self.partitions.get(number)
+        if partition is not None:
+            position = partition.engine.position
+            known = set(partition.engine.subject_keys())
+            self.guard.forget(number, [key for key, at in subjects.items() if key not in known and at <= position], position)
 
     def _rewrite(self, number: int, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
         partition = self.partitions.get(number)
@@ -416,22 +315,13 @@ class Worker:
             self.outputs.send(partition.epoch, CURRENT, number, key, value, headers)
 
 
-def _with_range(mark: Mark, first: int, last: int) -> tuple[Any, ...]:
-    return (mark.version, mark.log_time, mark.last_tick, mark.ticks, mark.config, first, last, mark.generation, mark.lineage)
-
-
 def run(settings: Settings) -> int:
     """Runs a worker until it is told to stop; gives the process's exit code."""
-    import uvloop  # noqa: PLC0415 - not wanted by the tests of the parts
-
     sys.setswitchinterval(SWITCH_S)
-    loop = uvloop.new_event_loop()
-    asyncio.set_event_loop(loop)
+    # the client's thread makes a loop of its own: by the policy it is a uvloop, too
+    uvloop.install()
 
     async def main() -> int:
         return await Worker(settings).run()
 
-    try:
-        return loop.run_until_complete(main())
-    finally:
-        loop.close()
+    return asyncio.run(main())

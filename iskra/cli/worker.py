@@ -62,8 +62,8 @@ def command(
     Example: iskra worker --kafka 127.0.0.1:9092 --namespace iskra --instance-id worker-1
     """
     del partitions  # the topics' own number counts; the option is there so that all processes take the same ones
-    from streams.settings import Settings  # noqa: PLC0415 - Faust is imported only where a worker runs
-    from streams.worker import run  # noqa: PLC0415
+    from streams.settings import Settings
+    from streams.worker import run
 
     try:
         config = config_files.load(directory)
