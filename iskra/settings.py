@@ -20,20 +20,24 @@ PASSWORD_FILE = "clickhouse.password"  # noqa: S105 - the name of a file
 
 CLICKHOUSE_USER = "iskra"
 CLICKHOUSE_PASSWORD_ENV = "ISKRA_CLICKHOUSE_PASSWORD"  # noqa: S105 - the name of a variable, not a password
+CLICKHOUSE_PASSWORD_FILE_ENV = "ISKRA_CLICKHOUSE_PASSWORD_FILE"  # noqa: S105 - likewise
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def clickhouse_password(data: Path | None = None) -> str:
-    """The password of the ClickHouse user: `ISKRA_CLICKHOUSE_PASSWORD`, else that of the instance in `data`, else empty.
+    """The password of the ClickHouse user: `ISKRA_CLICKHOUSE_PASSWORD`, else the content of the file that
+    `ISKRA_CLICKHOUSE_PASSWORD_FILE` names, else that of the instance in `data`, else empty.
 
     `data` is by default `ISKRA_DATA`, else `.iskra`.
     """
     given = os.environ.get(CLICKHOUSE_PASSWORD_ENV)
     if given is not None:
         return given
+    named = os.environ.get(CLICKHOUSE_PASSWORD_FILE_ENV)
     try:
-        return ((data or Path(os.environ.get("ISKRA_DATA") or DEFAULT_DATA)) / PASSWORD_FILE).read_text().strip()
+        file = Path(named) if named else (data or Path(os.environ.get("ISKRA_DATA") or DEFAULT_DATA)) / PASSWORD_FILE
+        return file.read_text().strip()
     except OSError:
         return ""
 
@@ -65,6 +69,14 @@ metrics_port_option: Decorator = click.option(
     type=click.IntRange(0, 65535),
     default=0,
     show_default=True,
-    help="Port of /metrics and /healthz on loopback; 0: none.",
+    help="Port of /metrics and /healthz; 0: none.",
+)
+metrics_host_option: Decorator = click.option(
+    "--metrics-host",
+    envvar="ISKRA_METRICS_HOST",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address of --metrics-port. There is no log-in: beyond loopback only in a network of its own.",
 )
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there.")

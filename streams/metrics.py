@@ -135,8 +135,8 @@ class Metrics(Collector):
                 return 503, f"partition {partition.number}: no checkpoint for {now - partition.committed_at:.0f} s"
         return 200, "ok"
 
-    def serve(self, port: int) -> None:
-        """Serves /metrics and /healthz on 127.0.0.1; nothing if `port` is 0.
+    def serve(self, host: str, port: int) -> None:
+        """Serves /metrics and /healthz on the address `host`; nothing if `port` is 0.
 
         Raises:
             OSError: the port is taken.
@@ -165,7 +165,7 @@ class Metrics(Collector):
             def log_message(self, *_: Any) -> None:
                 """Nothing: scrapes are no news."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server = ThreadingHTTPServer((host, port), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
 

@@ -18,7 +18,7 @@ class Settings:
         instance_id: static membership; a restart under the same id takes its partitions back without a rebalance.
         live: broker time, age limit on points, ticks. None: only the namespace `iskra` is live.
         ticks: whether to tick; None: live namespaces do.
-        metrics_port: port of /metrics and /healthz on 127.0.0.1; 0: none.
+        metrics_host, metrics_port: where /metrics and /healthz are; port 0: nowhere.
         checkpoint_every_s: a partition that has changed is checkpointed so often. Bounds what a restart replays:
             5 s of log at ten times its speed are half a second.
         full_every_s: a full snapshot at least so often; a seventh of the retention of the checkpoint log.
@@ -40,6 +40,7 @@ class Settings:
     instance_id: str | None = None
     live: bool | None = None
     ticks: bool | None = None
+    metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     checkpoint_every_s: float = 5.0
     full_every_s: float = 86_400.0

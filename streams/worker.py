@@ -86,7 +86,7 @@ class Worker:
         """Works until told to stop; gives the exit code: 0 in order, 1 a fatal error (start it again)."""
         for sign in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(sign, self._stop, 0)
-        self.metrics.serve(self.settings.metrics_port)
+        self.metrics.serve(self.settings.metrics_host, self.settings.metrics_port)
         self._background(self.outputs.poll_forever())
         try:
             partitions = await self._until_stopped(check_topics(self.settings.kafka, self.settings.namespace))

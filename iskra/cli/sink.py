@@ -11,7 +11,15 @@ import click
 from iskra import logs
 from iskra.cli import BadInput
 from iskra.config_files import ConfigError, load
-from iskra.settings import CLICKHOUSE_USER, clickhouse_option, clickhouse_password, kafka_option, metrics_port_option, namespace_option
+from iskra.settings import (
+    CLICKHOUSE_USER,
+    clickhouse_option,
+    clickhouse_password,
+    kafka_option,
+    metrics_host_option,
+    metrics_port_option,
+    namespace_option,
+)
 from schemas.topics import LIVE_NAMESPACE
 
 
@@ -28,13 +36,16 @@ def command() -> None:
 @clickhouse_option
 @namespace_option
 @metrics_port_option
+@metrics_host_option
 @click.option(
     "--config", type=click.Path(exists=True, file_okay=False, path_type=Path), default=None, help="Directory of the configuration."
 )
 @click.option(
     "--instance-id", default=socket.gethostname, metavar="NAME", help="Name of this sink; a second one under another name stands by."
 )
-def clickhouse(kafka: str, clickhouse: str, namespace: str, metrics_port: int, config: Path | None, instance_id: str) -> None:
+def clickhouse(
+    kafka: str, clickhouse: str, namespace: str, metrics_port: int, metrics_host: str, config: Path | None, instance_id: str
+) -> None:
     """Points, windows, statuses and dead letters of a namespace into ClickHouse, exactly once.
 
     Creates and migrates its tables itself. The store or the broker may be away for as long as they like.
@@ -63,6 +74,7 @@ def clickhouse(kafka: str, clickhouse: str, namespace: str, metrics_port: int, c
             live=namespace == LIVE_NAMESPACE,
             instance=instance_id,
             admission=admission,
+            metrics_host=metrics_host,
             metrics_port=metrics_port,
         )
     )

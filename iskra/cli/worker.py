@@ -10,7 +10,7 @@ import click
 
 from iskra import config_files
 from iskra.cli import BadInput
-from iskra.settings import kafka_option, metrics_port_option, namespace_option, partitions_option
+from iskra.settings import kafka_option, metrics_host_option, metrics_port_option, namespace_option, partitions_option
 
 
 @click.command()
@@ -43,6 +43,7 @@ from iskra.settings import kafka_option, metrics_port_option, namespace_option, 
     help="Between checkpoints of a partition.",
 )
 @metrics_port_option
+@metrics_host_option
 @partitions_option
 def command(
     kafka: str,
@@ -53,6 +54,7 @@ def command(
     ticks: bool | None,
     checkpoint_every: float,
     metrics_port: int,
+    metrics_host: str,
     partitions: int,
 ) -> None:
     """Points in, verdicts out: one member of the worker group of a namespace.
@@ -76,6 +78,7 @@ def command(
         instance_id=instance_id,
         live=live,
         ticks=ticks,
+        metrics_host=metrics_host,
         metrics_port=metrics_port,
         checkpoint_every_s=checkpoint_every,
     )

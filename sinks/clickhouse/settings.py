@@ -42,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outputs_linger: float = 0.05
     lease: float = 3.0
     timeout: float = 30.0
+    metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
 
     def __repr__(self) -> str:

@@ -70,7 +70,7 @@ def run(settings: Settings) -> None:
     log = structlog.get_logger("iskra.sink").bind(namespace=settings.namespace)
     server: WSGIServer | None = None
     if settings.metrics_port:
-        server, _ = start_http_server(settings.metrics_port, "127.0.0.1")
+        server, _ = start_http_server(settings.metrics_port, settings.metrics_host)
     sink = Sink(settings)
     sink.start()
     log.info("started", instance=settings.instance, database=settings.database)
