@@ -9,4 +9,14 @@ import structlog
 
 def to_stderr() -> None:
     """Sends structlog's lines to stderr; call it first in a command that runs a process."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    # plain tracebacks: those that show local variables would show passwords
+    rendering = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            rendering,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -23,6 +23,10 @@ SIGN_EVERY_S = 1.0
 """An idle sink shows that it lives so often; three signs fit into a lease."""
 
 
+_MIGRATING = threading.Lock()
+"""The lanes of a process do not race for the schema; other processes are kept off by the ledger."""
+
+
 class LaneRunner:
     """Sinks a lane until it is stopped, whatever happens to store and broker meanwhile.
 
@@ -66,7 +70,9 @@ class LaneRunner:
         """The lane's state once it is ours; None when stopped before."""
         settings = self._settings
         while not self._stopping.is_set():
-            if self._patiently(lambda: migrations.apply(self._store, settings.database, settings.live, self._me)):
+            with _MIGRATING:
+                current = self._patiently(lambda: migrations.apply(self._store, settings.database, settings.live, self._me))
+            if current:
                 state: ledger.State | None = self._patiently(self._ledger.claim)
                 if state is not None:
                     return state
@@ -135,7 +141,7 @@ class LaneRunner:
             except StoreAway as error:
                 attempts += 1
                 if attempts in {1, 10} or attempts % 100 == 0:
-                    self._log.warning("the store is away; waiting", attempt=attempts, reason=str(error))
+                    self._log.warning("the store is away or refuses; waiting", attempt=attempts, reason=str(error))
             self._metrics.retries.labels(self._lane.name).inc()
             if self._stopping.is_set() and (not always or attempts >= 5):
                 if always:

@@ -117,9 +117,8 @@ class PointsBuilder:
         if not good.all():
             self.refused += int(len(good) - good.sum())
             tenants, subjects, metrics, sources = (_narrowed(column, good) for column in (tenants, subjects, metrics, sources))
-            values, stamps, partition, offset, idx, recorded = (
-                column[good] for column in (values, stamps, partition, offset, idx, recorded)
-            )
+            values, stamps, idx = np.asarray(values[good]), np.asarray(stamps[good]), np.asarray(idx[good])
+            partition, offset, recorded = partition[good], offset[good], recorded[good]
         if not len(values):
             return None
         columns = [

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.topics import POINTS, full_name
 from sinks.clickhouse.ledger import Place, Range
@@ -105,7 +105,7 @@ class Reader:
 
     def reread(self, pending: Mapping[Place, Range]) -> Batch | None:
         """The batch of exactly these ranges, as far as the broker still has them; None when stopped meanwhile."""
-        self._consumer.assign([TopicPartition(place.topic, place.partition, span.first) for place, span in pending.items()])
+        self._consumer.assign([_at(place, span.first) for place, span in pending.items()])
         waiting = set(pending)
         ended: set[Place] = set()
         deadline = time.monotonic() + SHORT_LOG_S
@@ -128,9 +128,8 @@ class Reader:
 
     def start(self, positions: Mapping[Place, int]) -> None:
         """Goes on at these positions; a partition without one is read from its beginning."""
-        self._consumer.assign(
-            [TopicPartition(place.topic, place.partition, positions.get(place, OFFSET_BEGINNING)) for place in self._places]
-        )
+        self._positions = {place: positions.get(place, 0) for place in self._places}
+        self._consumer.assign([_at(place, positions.get(place, OFFSET_BEGINNING)) for place in self._places])
 
     def poll(self, wanted: Callable[[], bool]) -> Batch | None:
         """Reads on until a batch is due: it is full, or it has lingered and `wanted()` says that the writer is free.
@@ -199,11 +198,15 @@ class Reader:
         return Batch(ranges, blocks)
 
     def _tell_lag(self) -> None:
-        for position in self._consumer.position([TopicPartition(place.topic, place.partition) for place in self._places]):
+        for position in self._consumer.position([_at(place) for place in self._places]):
             _, high = self._consumer.get_watermark_offsets(position, cached=True)
             at = position.offset if position.offset >= 0 else self._positions[Place(position.topic, position.partition)]
             if high >= 0:
                 self._metrics.lag.labels(position.topic, position.partition).set(max(0, high - at))
+
+
+def _at(place: Place, offset: int = OFFSET_INVALID) -> TopicPartition:
+    return TopicPartition(place.topic, place.partition, offset)
 
 
 def _place(message: Message) -> Place:

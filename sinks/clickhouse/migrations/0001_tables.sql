@@ -114,13 +114,13 @@ CREATE TABLE IF NOT EXISTS dead_letters
     topic LowCardinality(String),
     partition Int32 CODEC(ZSTD(1)),
     offset Int64 CODEC(Delta(8), ZSTD(1)),
-    index UInt32 CODEC(ZSTD(1)),
+    `index` UInt32 CODEC(ZSTD(1)),
     bytes String CODEC(ZSTD(3)),
     ts DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
     day Date CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(day) -- live only
-ORDER BY (partition, offset, index, id)
+ORDER BY (partition, offset, `index`, id)
 TTL day + INTERVAL 30 DAY -- live only
 SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 1024;
