@@ -1,0 +1,121 @@
+"""From the processes' figures to the vitals of the subject `iskra`."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iskra import config_files
+from iskra.reporter.figures import HORIZON_S, History, Snapshot, growth, vitals
+from iskra.reporter.scrape import summed
+
+WORKER = """\
+# TYPE iskra_worker_points counter
+iskra_worker_points_total{partition="0"} 70.0
+iskra_worker_points_total{partition="1"} 30.0
+# TYPE iskra_worker_dead_letters counter
+iskra_worker_dead_letters_total{reason="invalid"} 4.0
+iskra_worker_dead_letters_total{reason="engine_error"} 1.0
+# TYPE iskra_worker_lag gauge
+iskra_worker_lag{partition="0"} 7.0
+# TYPE iskra_worker_gaps counter
+iskra_worker_gaps_total{partition="0"} 2.0
+# TYPE iskra_worker_verdict_seconds histogram
+iskra_worker_verdict_seconds_bucket{le="0.015"} 5.0
+iskra_worker_verdict_seconds_bucket{le="0.02"} 8.0
+iskra_worker_verdict_seconds_bucket{le="+Inf"} 9.0
+iskra_worker_verdict_seconds_count 9.0
+iskra_worker_verdict_seconds_sum 0.1
+"""
+SINK = "# TYPE iskra_sink_lag_records gauge\niskra_sink_lag_records 3.0\n# TYPE x gauge\nx 5.0\n"
+
+amounts = st.floats(0, 1e6)
+snapshots = st.builds(
+    Snapshot,
+    at=st.just(0.0),
+    points=amounts,
+    refused=amounts,
+    lag=amounts,
+    errors=amounts,
+    answer_s=st.floats(0, 1),
+    silent=st.integers(0, 5),
+)
+
+
+def test_the_processes_answers_are_summed() -> None:
+    """Over partitions and processes; unknown figures are passed over; an engine error is an error, too."""
+    look = summed([WORKER, SINK], at=1.5, answer_s=0.01, silent=1)
+    assert look == Snapshot(at=1.5, points=100, refused=5, verdicts=9, within=8, lag=10, errors=3, answer_s=0.01, silent=1)
+
+
+def healthy(seconds: int, *, seed: int = 0) -> list[dict[str, float]]:
+    """The vitals of a run with 200 points/s, latencies around 10 ms, answers after about 5 ms."""
+    rng = random.Random(seed)
+    history = History()
+    found = []
+    at = 0.0
+    for second in range(seconds):
+        at += 1 + rng.uniform(0, 0.002)
+        if second % 10 == 9:
+            for _ in range(4):
+                history.measured(at, max(2.0, rng.gauss(10, 4)))
+        found.append(history.vitals(Snapshot(at=at, points=200.0 * second, answer_s=rng.uniform(0.003, 0.008))))
+    return found
+
+
+def test_a_healthy_run_sits_near_the_targets() -> None:
+    """Inside the ranges of the configuration, near the targets, and never twice the same for long."""
+    metrics = config_files.load().metrics
+    run = healthy(900)
+    assert set(run[-1]) == {"clarity", "chaos", "trust", "pain"}
+    for vital, metric in metrics.items():
+        values = [look[vital] for look in run if vital in look]
+        assert metric.target is not None
+        assert values[-1] == pytest.approx(metric.target, abs=0.06), vital
+        assert all(metric.high.P2 is None or value <= metric.high.P2 for value in values)
+        assert all(metric.low.P2 is None or value >= metric.low.P2 for value in values)
+        assert all(len(set(values[i : i + 60])) > 1 for i in range(len(values) - 60)), vital
+
+
+def test_what_is_not_known_yet_is_not_said() -> None:
+    """The first look gives nothing; without a latency there is neither clarity nor chaos."""
+    history = History()
+    assert history.vitals(Snapshot(at=0.0)) == {}
+    assert set(history.vitals(Snapshot(at=1.0, points=10))) == {"trust", "pain"}
+
+
+def test_a_path_that_fell_silent_is_unclear() -> None:
+    """Latencies came, then none for the whole horizon: no verdict is in time."""
+    history = History()
+    history.vitals(Snapshot(at=0.0))
+    history.measured(0.5, 5.0)
+    assert history.vitals(Snapshot(at=1.0))["clarity"] == pytest.approx(0.825)
+    assert history.vitals(Snapshot(at=2.0 + HORIZON_S))["clarity"] == pytest.approx(0.40)
+
+
+def test_each_trouble_moves_its_vital() -> None:
+    """Late verdicts, uneven latency, refused points, lag, errors and silent processes."""
+    calm = [Snapshot(at=0.0), Snapshot(at=60.0, points=6000)]
+    base = vitals(calm, [9, 10, 11], silent_path=False)
+    assert vitals(calm, [30, 31, 32], silent_path=False)["clarity"] < 0.5
+    assert vitals([calm[0], Snapshot(at=60.0, points=6000, verdicts=97, within=0)], [9, 10, 11], silent_path=False)["clarity"] < 0.5
+    assert vitals(calm, [1, 1, 1, 1, 1, 1, 1, 60], silent_path=False)["chaos"] > 0.6
+    assert vitals([calm[0], Snapshot(at=60.0, points=6000, refused=1200)], [9, 10, 11], silent_path=False)["trust"] < 0.6
+    for worse in ({"lag": 200.0}, {"errors": 60.0}, {"silent": 2}):
+        look = Snapshot(at=60.0, points=6000, **worse)
+        assert vitals([calm[0], look], [9, 10, 11], silent_path=False)["pain"] > 0.5 > base["pain"]
+
+
+@given(st.lists(snapshots, min_size=2, max_size=5), st.lists(st.floats(0, 1e5), max_size=5), st.booleans())
+def test_vitals_are_always_vitals(looks: list[Snapshot], latencies: list[float], silent: bool) -> None:
+    """Whatever the figures, each value lies in 0 to 1."""
+    assert all(0 <= value <= 1 for value in vitals(looks, latencies, silent_path=silent).values())
+
+
+def test_a_counter_that_fell_belongs_to_a_process_that_began_anew() -> None:
+    """It counts from 0, never backwards."""
+    looks = [Snapshot(at=float(i), points=points) for i, points in enumerate((100, 150, 20, 50))]
+    assert growth(looks)["points"] == 50 + 20 + 30
