@@ -193,8 +193,10 @@ class Stack:
 
     def _reporter(self, running: Running) -> Part:
         arguments = ["reporter", "--kafka", running.kafka]
-        for url in running.metrics.values():
-            arguments += ["--metrics", url]
+        for name, url in running.metrics.items():
+            # in the other namespaces time is virtual: it says nothing about latency
+            if name in ("worker", "sink", "gateway"):
+                arguments += ["--metrics", url]
         return Part(name="reporter", command=_iskra(*arguments), env=self._env)
 
     def _config(self) -> list[str]:
