@@ -305,17 +305,18 @@ class PartitionEngine:
                 and (point.source is None or point.source in known_sources)
             ):
                 value_int = round(x * 1e9)
-                if value_int != series.run_value:
-                    series.run_value = value_int
-                    series.run_count = 1
-                    series.run_ts = ts
-                    series.current.append(value_int)
-                    series.max_ts = subject.time = ts
-                    subject.point_tick = tick
-                    continue
-                if ts - series.run_ts < series.spec.stuck_ms:
-                    series.run_count += 1
-                    series.current.append(value_int)
+                equal = value_int == series.run_value
+                if not equal or ts - series.run_ts < series.spec.stuck_ms:
+                    if equal:
+                        series.run_count += 1
+                    else:
+                        series.run_value = value_int
+                        series.run_count = 1
+                        series.run_ts = ts
+                    current = series.current
+                    if not current:
+                        series.current_offset = emission.offset
+                    current.append(value_int)
                     series.max_ts = subject.time = ts
                     subject.point_tick = tick
                     continue
@@ -477,7 +478,9 @@ class PartitionEngine:
         line = traceback.format_exception_only(error)[-1].strip()
         names = (subject.tenant, subject.name, metric) if subject is not None else (None, None, None)
         letter = dead_letter(BadPoint("engine_error", line), names, self.topic, emission.partition, emission.offset, index, raw)
-        emission.emit(topics.DEAD_LETTERS, dead_letter_key(names), "dead", self.log_time, letter)
+        # several subjects may fail at one tick, which has no index to tell their letters apart
+        hashed = "dead" if raw or subject is None else subject.hashed
+        emission.emit(topics.DEAD_LETTERS, dead_letter_key(names), hashed, self.log_time, letter)
         if subject is not None:
             subject.poison(emission)
             self._mark(subject)
@@ -518,7 +521,7 @@ class PartitionEngine:
             return
         if silent > idle_after and offset > subject.offset:
             self._mark(subject)
-            if second > subject.second:
+            if second > subject.second and not subject.poisoned:
                 mark = len(emission.outputs)
                 try:
                     subject.advance(second * 1000, self._compiled, emission)

@@ -94,8 +94,8 @@ class Series:
         self.refused: dict[int, int] = {}
         # the short path
         self.calm = False
-        self.x_low = 0.0
-        self.x_high = 0.0
+        self.x_low = self.x_high = 0.0
+        self.set_short_path()
 
     def sync(self, second: int) -> None:
         """Brings the sums up to the points of the current second (`second`)."""
@@ -147,9 +147,8 @@ class Series:
             self.summed = 0
 
     def roll(self, second: int) -> None:
-        """Ends second − 1 and begins `second`: the judged window slides. Sums must be up to date."""
+        """Ends second − 1 and begins `second`: the judged window slides. Sums must be up to date; whether it is calm is to be told anew."""
         self.file_current(second - 1)
-        self.calm = False
         if self.ladder is not None and self.count:
             spec = self.spec
             counts = self.ring_counts
@@ -242,12 +241,9 @@ class Series:
             and now - self.run_ts < self.spec.stuck_ms
         )
 
-    def open_short_path(self) -> None:
-        """Lets the further points of this second be only appended; allowed where the series is steady or is not judged."""
-        # the second's first point goes the long way: it tells the evidence its offset
-        self.calm = bool(self.current)
-        spec = self.spec
-        self.x_low, self.x_high = spec.min_value, spec.max_value
+    def set_short_path(self) -> None:
+        """Notes between which values a point may be only appended; to be called when the rungs' bands have moved."""
+        self.x_low, self.x_high = self.spec.min_value, self.spec.max_value
         if self.ladder is not None:
             self.x_low = max(self.x_low, self.ladder.x_low)
             self.x_high = min(self.x_high, self.ladder.x_high)

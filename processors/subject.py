@@ -107,11 +107,16 @@ class Subject:
                     series.file_current(before)
             self._close_windows(end, compiled, emission)
         for series in awake:
-            if series.ladder is not None and not series.is_steady(now):
-                self._judge(series, now, before, False, emission)
-            series.roll(second)
+            if series.ladder is None:
+                series.roll(second)
+                series.calm = True
+            else:
+                if not series.is_steady(now):
+                    self._judge(series, now, before, False, emission)
+                series.roll(second)
+                series.calm = series.is_steady(now)
             if closing and series.is_settled():
-                series.awake = False
+                series.awake = series.calm = False
                 asleep = True
         if asleep:
             self.awake = [series for series in awake if series.awake]
@@ -140,10 +145,8 @@ class Subject:
     def judge_point(self, series: Series, emission: Emission) -> None:
         """Judges `series` at a point of its own that has been added (or was late); sums must be up to date."""
         now = self.time
-        if series.ladder is None or series.is_steady(now):
-            series.open_short_path()
-        else:
-            series.calm = False
+        series.calm = series.ladder is None or series.is_steady(now)
+        if not series.calm:
             self._judge(series, now, self.second, True, emission)
 
     def _judge(self, series: Series, now: int, last: int, at_point: bool, emission: Emission) -> None:
@@ -165,6 +168,7 @@ class Subject:
             return
         looked_at = series.fast_count >= spec.fast_min_points
         ladder.judge(now, series.count, series.total, series.fast_count if looked_at else 0, series.fast_total)
+        series.set_short_path()
         rung = ladder.highest()
         if rung is None:
             fresh = Status("OK", None, None, None, now)
