@@ -119,7 +119,7 @@ def ingest(
 
 def _count(asking: Any, table: str) -> int:
     try:
-        return int(asking.query(f"SELECT count() FROM {table}").result_rows[0][0])  # noqa: S608 - our own name
+        return int(asking.query(f"SELECT count() FROM {table}").result_rows[0][0])
     except clickhouse_connect.driver.exceptions.ClickHouseError:
         return 0  # not made yet
 
@@ -134,7 +134,7 @@ def query(clickhouse: str, password: str, namespace: str, *, times: int = 300, s
     name = database(namespace)
     since = START_MS
     five_minutes = (
-        f"SELECT ts, value FROM {name}.%s WHERE tenant = 'default' AND subject = {{s:String}} AND metric = 'clarity' "  # noqa: S608
+        f"SELECT ts, value FROM {name}.%s WHERE tenant = 'default' AND subject = {{s:String}} AND metric = 'clarity' "
         "AND ts >= fromUnixTimestamp64Milli({a:Int64}) AND ts < fromUnixTimestamp64Milli({b:Int64}) ORDER BY ts"
     )
     asked: dict[str, Callable[[int], Any]] = {
@@ -146,7 +146,7 @@ def query(clickhouse: str, password: str, namespace: str, *, times: int = 300, s
             five_minutes % "v_points", parameters={"s": f"s{i * 37 % subjects:05d}", "a": since + i * 1000, "b": since + i * 1000 + 300_000}
         ),
         "current_of_a_subject": lambda i: asking.query(
-            f"SELECT metric, level, value, since FROM {name}.v_current WHERE subject = {{s:String}}",  # noqa: S608
+            f"SELECT metric, level, value, since FROM {name}.v_current WHERE subject = {{s:String}}",
             parameters={"s": f"s{i % subjects:05d}"},
         ),
     }
