@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from typing import Any
 
@@ -145,22 +146,43 @@ def _items(value: bytes, encoding: str | None) -> list[tuple[bytes, Any]]:
         listed = decoded if isinstance(decoded, list) else [decoded]
         return [(msgspec.msgpack.encode(item), item) for item in listed]
     try:
-        if value.lstrip()[:1] != b"[":
-            return [(value, _loads(value))]
+        text = value.decode()
+        if text.lstrip(" \t\r\n")[:1] != "[":
+            return [(value, _JSON.decode(text))]
         try:
-            return [(bytes(raw), _loads(bytes(raw))) for raw in _RAW_ITEMS.decode(value)]
+            return [(bytes(raw), _JSON.decode(bytes(raw).decode())) for raw in _RAW_ITEMS.decode(value)]
         except msgspec.DecodeError:
             # NaN and Infinity are no JSON, but producers write them: one such item must not cost its neighbours
-            return [(json.dumps(item, ensure_ascii=False).encode("utf-8", "surrogatepass"), item) for item in _loads(value)]
+            return _cut(text, len(_JSON.decode(text)))
     except (ValueError, RecursionError) as error:
         raise BadPoint("undecodable", f"JSON: {error}") from None
 
 
-def _loads(raw: bytes) -> Any:
-    return json.loads(raw)
+def _cut(text: str, number: int) -> list[tuple[bytes, Any]]:
+    """The texts of the items of a well-formed array of so many items, and what each says."""
+    items = []
+    at = text.index("[") + 1
+    for _ in range(number):
+        while text[at] in " \t\r\n,":
+            at += 1
+        item, end = _JSON.raw_decode(text, at)
+        items.append((text[at:end].encode(), item))
+        at = end
+    return items
+
+
+def _integer(digits: str) -> int | float:
+    """An integer; of more digits than any legal number a double, so that one of 5,000 digits is merely out of range."""
+    return int(digits) if len(digits) < 400 else float(digits)
+
+
+_JSON = json.JSONDecoder(parse_int=_integer)
 
 
 def _point(item: Any) -> Point | BadPoint:
+    if isinstance(item, dict) and isinstance(item.get("value"), int) and abs(item["value"]) > MAX_VALUE:
+        # an integer that no double holds is a number out of range, too
+        item = {**item, "value": math.inf if item["value"] > 0 else -math.inf}
     try:
         return msgspec.convert(item, Point)
     except (msgspec.ValidationError, OverflowError) as error:
