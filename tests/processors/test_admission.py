@@ -29,7 +29,22 @@ def test_a_good_point_is_accepted() -> None:
     assert refused(source=None) == []
 
 
-@pytest.mark.parametrize("value", [b"", b"{", b"[1,", b"\xff\xfe", b'{"subject": "\xff"}', b"nonsense", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"{",
+        b"[NaN",
+        b"[NaN] x",
+        '{"a":1}'.encode("utf-16"),
+        b"\xef\xbb\xbf{}",
+        b"[1,",
+        b"\xff\xfe",
+        b'{"subject": "\xff"}',
+        b"nonsense",
+        b"[" * 100_000,
+    ],
+)
 def test_what_cannot_be_decoded_is_one_dead_letter(value: bytes) -> None:
     """The whole message goes to dead-letters, without a key."""
     outs = Both().send(value, at=100)
@@ -68,10 +83,10 @@ def test_items_that_are_no_objects_are_invalid(content: Any) -> None:
     assert reasons(outs) == ["invalid"] * (len(content) if isinstance(content, list) else 1)
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "1.0000000001", "-0.1", "2", "1" * 400])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "1.0000000001", "-0.1", "2", "1" * 400, "-" + "9" * 5000])
 def test_numbers_out_of_range(number: str) -> None:
     """NaN, infinite, or outside the vital's 0–1: `out_of_range`, and the neighbours in the array go on."""
-    bad = json.dumps(GOOD).replace("0.8", number)
+    bad = json.dumps(GOOD).replace("0.8", number + "  ")
     good = json.dumps({**GOOD, "metric": "trust"})
     outs = Both().send(f"[{good}, {bad} ,{good}]".encode(), at=100)
     assert reasons(outs) == ["out_of_range"]

@@ -72,14 +72,14 @@ def _msgpack_items(value: bytes) -> list[tuple[bytes, Any]]:
 def _json_items(value: bytes) -> list[tuple[bytes, Any]]:
     try:
         text = value.decode("utf-8")
-        content = json.loads(text)
+        content = json.loads(text, parse_int=_integer)
     except (ValueError, RecursionError):
         raise Refused("undecodable") from None
     if not isinstance(content, list):
         return [(value, content)]
     # the array is well-formed: cut it into the texts of its items
     found: list[tuple[bytes, Any]] = []
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_int=_integer)
     at = text.index("[") + 1
     for _ in content:
         while text[at] in " \t\r\n,":
@@ -96,6 +96,11 @@ def text_of(content: Any, field: str) -> str | None:
         return None
     got = content.get(field, "default" if field == "tenant" else None)
     return got if isinstance(got, str) else None
+
+
+def _integer(digits: str) -> float:
+    """An integer; of a great many digits a double, which is out of every range."""
+    return int(digits) if len(digits) < 400 else float(digits)
 
 
 def told_of(content: Any, field: str) -> str | None:
