@@ -24,6 +24,7 @@ class Partition:
         catch_up: end of the log when it was taken, until that is reached; then None. See `streams.configs`.
         halted: being handed over; nothing more may be applied.
         waits_for: hash of a configuration whose body is not here yet; `backlog` holds what came since.
+        gap_at: offset of a record that came though others before it have not; None: all is in order.
     """
 
     def __init__(self, number: int, engine: PartitionEngine, epoch: Epoch, *, generation: int, next_offset: int, catch_up: int) -> None:
@@ -39,6 +40,7 @@ class Partition:
         self.checkpoint_seconds = 0.0
         self.halted = False
         self.waits_for: str | None = None
+        self.gap_at: int | None = None
         self.backlog: deque[Iterable[Any]] = deque()
         self.records = 0
         self.points = 0

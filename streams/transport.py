@@ -180,6 +180,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             else:
                 return {TP(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
+    async def begin(self, tp: TP) -> int:
+        """The first offset that the log of a partition still holds."""
+        found = await self.in_thread(self._ensure_consumer().beginning_offsets([TopicPartition(*tp)]))
+        return int(found[TopicPartition(*tp)])
+
+    async def seek_one(self, tp: TP, offset: int) -> None:
+        """Reads a partition on from an offset, if it is still ours."""
+        await self.in_thread(self._seek_one(TopicPartition(*tp), offset))
+
+    async def _seek_one(self, tp: TopicPartition, offset: int) -> None:
+        consumer = self._ensure_consumer()
+        if tp in consumer.assignment():
+            consumer.seek(tp, offset)
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Puts each partition where its memory stands, which may be ahead of what is committed."""
         return cast(Mapping[TP, int], await self.in_thread(self._seek_to_wanted()))
@@ -211,12 +225,9 @@ class Consumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's signature
         """Yields at most one message: the next fetch round."""
-        generation = self.app.consumer_generation_id
         rounds, _ = await self._wait_next_records(timeout)
-        if not rounds or self.should_stop:
-            return
-        if not self.flow_active or generation != self.app.consumer_generation_id:
-            # fetched before a rebalance; the seek after it reads these records again where they are ours
+        if not rounds or self.should_stop or not self.flow_active:
+            # fetched just before a rebalance; the seek after it reads these records again where they are ours
             return
         for tp, (round_,) in rounds.items():
             yield tp, self._to_message(tp, round_)

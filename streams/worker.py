@@ -58,6 +58,7 @@ class Worker:
             max_unacknowledged=settings.max_unacknowledged,
             on_waiting=self._on_waiting,
             on_caught_up=self._on_caught_up,
+            on_gap=self._on_gap,
         )
         self.ticker = Ticker(settings.kafka, self.app.points_topic, self._ticking)
         self.guard = CurrentGuard(
@@ -206,6 +207,28 @@ class Worker:
         if partition.engine.config_hash != self.configs.own_hash:
             self._background(self.configs.append_marker(partition.number))
 
+    def _on_gap(self, partition: Partition) -> None:
+        self._background(self._mend_gap(partition))
+
+    async def _mend_gap(self, partition: Partition) -> None:
+        """Reads on where records are missing; those that the log has no more are told and given up."""
+        tp = self._tp(partition.number)
+        expected = partition.next_offset
+        begin = await self.thread.begin(tp)
+        if begin > expected:
+            partition.gaps += 1
+            partition.next_offset = begin
+            log.error(
+                "records are missing: the log was cut before they were read; verdicts go on from what there is",
+                partition=partition.number,
+                expected=expected,
+                log_begins=begin,
+            )
+        else:
+            log.warning("records were skipped on their way, reading them again", partition=partition.number, offset=expected)
+        await self.thread.seek_one(tp, partition.next_offset)
+        partition.gap_at = None
+
     def _wanted_offset(self, number: int) -> int | None:
         partition = self.partitions.get(number)
         return None if partition is None else max(partition.next_offset, 0)
@@ -262,6 +285,7 @@ class Worker:
                 partition.generation = generation
                 partition.halted = False
                 partition.waits_for = None
+                partition.gap_at = None
                 partition.backlog.clear()
         except Exception as error:
             if generation != self.app.consumer_generation_id:
