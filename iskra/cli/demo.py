@@ -148,6 +148,8 @@ class Terminal:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self._telling = False
+        self._counted: dict[str, int] = {}
 
     def line(self, text: str | Text, at: int | None = None) -> None:
         """One line; `at` is virtual time, epoch ms."""
@@ -162,25 +164,38 @@ class Terminal:
         self.line("Ctrl-C stops everything")
 
     def verdict(self, change: Change, status: SloStatus) -> None:
-        """One verdict in one plain sentence."""
+        """One verdict in one plain sentence; the dozens of first ones, before there is a story, are only counted."""
+        if not self._telling and status.level in ("OK", "UNKNOWN"):
+            return
         mark, colour = MARKS[status.level]
         head = f"{mark} {status.level}{f' {status.priority}' if status.priority else ''}"
         self.line(Text.assemble((f"{head:<12}", colour), f"{change.subject} {change.metric}: {_why(status)}"), at=change.since)
 
     def begins(self, story: Story, second: int) -> None:
         """What is announced."""
+        self._telling = True
         text = f"announced: {story.subject} is about to drift ({story.why}): WARN, then BLOCK, then OK within {story.length} s; nobody else"
         self.line(Text(text, "bold"), at=second * 1000)
 
     def ended(self, report: Report, second: int) -> None:
         """What came of it."""
+        self._telling = False
+        self._counted = {}
         seen = " → ".join(change.level + (f" {change.priority}" if change.priority else "") for change in report.seen) or "nothing"
         strays = f"; besides {', '.join(f'{c.subject} {c.metric} {c.level}' for c in report.strays)}" if report.strays else ""
         text = f"{'it happened' if report.happened else 'it did not happen'}: {report.subject} {report.metric} was seen at {seen}{strays}"
         self.line(Text(text, "bold green" if report.happened else "bold red"), at=second * 1000)
 
     def barrier(self, second: int, levels: dict[str, int]) -> None:
-        """Nothing: the page shows who stands where."""
+        """Between stories: how many vitals stand where."""
+        if self._telling or levels == self._counted:
+            return
+        self._counted = levels
+        parts: list[tuple[str, str]] = []
+        for level, count in levels.items():
+            mark, colour = MARKS[level]
+            parts += [(f"{mark} {count} {level}   ", colour if count else "bright_black")]
+        self.line(Text.assemble("vitals seen so far:  ", *parts), at=second * 1000)
 
 
 def _why(status: SloStatus) -> str:

@@ -26,12 +26,12 @@ def test_a_window_that_our_point_caused_gives_one_latency(kafka: str, namespace:
         probe.publish({}, 1)
         probe.publish({"clarity": 0.8, "pain": 0.3}, 1_767_225_600_000)
         with Consumer(kafka, "metrics.points", namespace=namespace) as consumer:
-            first = consumer.poll(20)
+            first = consumer.poll(60)
             assert first is not None
             assert first.key == "default/iskra"
             assert first.value == Point(subject="iskra", metric="clarity", value=0.8, ts=1_767_225_600_000, source="reporter")
         writer = KafkaProducer({"bootstrap.servers": kafka})
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not found:
             assert time.monotonic() < deadline
             for key, output_id in (
@@ -82,7 +82,7 @@ def test_the_reporter_publishes_until_it_is_stopped(kafka: str, namespace: str, 
     thread.start()
     try:
         with Consumer(kafka, "metrics.points", namespace=namespace) as consumer:
-            messages = [consumer.poll(30) for _ in range(2)]
+            messages = [consumer.poll(60) for _ in range(2)]
     finally:
         stop.set()
         thread.join()

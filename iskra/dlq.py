@@ -1,0 +1,284 @@
+"""Dead letters: finding them, and publishing their points again.
+
+What was refused stands on `dead-letters` with its bytes. After a fix (of a producer, a configuration, or Iskra itself) the
+point is published again as a *new* record with the header `redrive` = id of the letter: the log only grows, verdicts
+that were given stay. The points topic itself is the record of what was published again: before a letter's point is, the topic
+is looked through, from the letter's time on, for that header. So a second call, from wherever, publishes nothing
+twice, and there is no list beside the log that could disagree with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+import msgspec
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import Producer as KafkaProducer
+
+from iskra.client import Consumer, DeadLetter, Message, NotAcknowledged, Unreachable
+from iskra.client.kafka import CLIENT_SETTINGS, partition_count, patiently
+from schemas.partitioning import partition_for, subject_key
+from schemas.points import BadPoint, Point, split
+from schemas.topics import DEAD_LETTERS, HEADER_ENCODING, HEADER_KIND, HEADER_REDRIVE, LIVE_NAMESPACE, POINTS, full_name
+
+TOLD_BYTES = 65_536
+"""A letter carries at most so many bytes of its item; longer ones are read again from the log."""
+_SEND_TIMEOUT_S = 30.0
+"""For the acknowledgements; a broker that was killed is back within 8 s."""
+_READ_TIMEOUT_S = 30.0
+"""For one stretch of the log without an answer."""
+_MSGPACK_FROM = 0x80
+"""No JSON begins with such a byte, and every map or array of msgpack does."""
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """A dead letter with its id, and when it was refused (record time, epoch ms)."""
+
+    id: str
+    ts: int
+    letter: DeadLetter
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes that were refused, the first 64 KiB of them."""
+        return base64.b64decode(self.letter.bytes)
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which letters: all that fit every field that is set; `since` is epoch ms."""
+
+    ids: frozenset[str] | None = None
+    reason: str | None = None
+    tenant: str | None = None
+    subject: str | None = None
+    since: int | None = None
+
+    def fits(self, found: Letter) -> bool:
+        """Whether a letter is wanted."""
+        letter = found.letter
+        return (
+            (self.ids is None or found.id in self.ids)
+            and (self.reason is None or letter.reason == self.reason)
+            and (self.tenant is None or letter.tenant == self.tenant)
+            and (self.subject is None or letter.subject == self.subject)
+            and (self.since is None or found.ts >= self.since)
+        )
+
+
+class Redriven(msgspec.Struct, frozen=True):
+    """What was done about one letter.
+
+    `outcome`: `published`, `would publish` (dry run), `published before`, or `cannot` (`detail` says why).
+    """
+
+    id: str
+    reason: str
+    outcome: str
+    detail: str
+
+
+def letters(kafka: str, namespace: str, wanted: Wanted, limit: int | None = None) -> list[Letter]:
+    """The letters that are wanted, oldest first; of more than `limit` the latest.
+
+    Raises:
+        iskra.client.ClientError: the broker does not answer, or lacks the topic.
+    """
+    kept: deque[Letter] = deque(maxlen=limit)
+    with Consumer(kafka, DEAD_LETTERS, namespace=namespace, until_end=True) as consumer:
+        found = [letter for message in consumer if (letter := _letter(message)) is not None and wanted.fits(letter)]
+    kept.extend(sorted(found, key=lambda letter: (letter.ts, letter.id)))
+    return list(kept)
+
+
+def _letter(message: Message) -> Letter | None:
+    return Letter(message.id, message.ts, message.value) if isinstance(message.value, DeadLetter) else None
+
+
+class Redriver:
+    """Publishes letters' points again. Use as a context manager.
+
+    Raises:
+        iskra.client.ClientError: the broker does not answer, or lacks the topic.
+    """
+
+    def __init__(self, kafka: str, namespace: str) -> None:
+        self._topic = full_name(namespace, POINTS)
+        # where the driver gives the times, a new record must not stand before the end of the log
+        self._own_time = namespace != LIVE_NAMESPACE
+        settings = {**CLIENT_SETTINGS, "bootstrap.servers": kafka, "log_level": 2}
+        self._consumer = KafkaConsumer({**settings, "group.id": "iskra-reader", "enable.auto.commit": False, "fetch.queue.backoff.ms": 2})
+        self._producer = KafkaProducer({**settings, "acks": "all", "enable.idempotence": True})
+        self._partitions = partition_count(self._consumer, self._topic, 10.0)
+
+    def __enter__(self) -> Redriver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def redriven(self, wanted: Collection[Letter]) -> set[str]:
+        """The ids among the letters whose point was published again before: the log is looked through from the first letter's time on."""
+        if not wanted:
+            return set()
+        ids = {letter.id for letter in wanted}
+        places = [TopicPartition(self._topic, p, min(letter.ts for letter in wanted)) for p in range(self._partitions)]
+        places = patiently(lambda left: self._consumer.offsets_for_times(places, timeout=left), 10.0)
+        found: set[str] = set()
+        for record in self._records(place for place in places if place.offset >= 0):
+            mark = dict(record.headers() or ()).get(HEADER_REDRIVE)
+            if isinstance(mark, bytes) and (text := mark.decode("utf-8", "replace")) in ids:
+                found.add(text)
+        return found
+
+    def redrive(self, wanted: Collection[Letter], *, dry_run: bool = False, again: bool = False) -> list[Redriven]:
+        """Publishes the letters' points, each once, in the order given; blocks until they are acknowledged.
+
+        Args:
+            dry_run: only says what would be done. again: also those that were published before.
+        Raises:
+            NotAcknowledged: the broker did not take all of them; a second call goes on with the rest.
+        """
+        before = set() if again else self.redriven(wanted)
+        done: list[Redriven] = []
+        failed: list[str] = []
+
+        def delivered(error: KafkaError | None, _message: Any) -> None:
+            if error is not None:
+                failed.append(error.str())
+
+        for letter in wanted:
+            reason = letter.letter.reason
+            if letter.id in before:
+                done.append(Redriven(letter.id, reason, "published before", "its point stands in the log already"))
+                continue
+            try:
+                raw = self._bytes(letter)
+            except LookupError as error:
+                done.append(Redriven(letter.id, reason, "cannot", str(error)))
+                continue
+            key, partition = self._place(raw, letter)
+            where = f"as a new record of partition {partition}"
+            done.append(Redriven(letter.id, reason, "would publish" if dry_run else "published", where))
+            if not dry_run:
+                headers: dict[str, str | bytes | None] = {HEADER_REDRIVE: letter.id.encode()}
+                if raw[0] >= _MSGPACK_FROM:
+                    headers[HEADER_ENCODING] = b"msgpack"
+                timestamp = self._end_time(partition) if self._own_time else 0
+                self._producer.produce(self._topic, raw, key, partition, delivered, timestamp=timestamp, headers=headers)
+        left = self._producer.flush(_SEND_TIMEOUT_S)
+        if left or failed:
+            raise NotAcknowledged([], sorted(set(failed)) or [f"{left} records without an answer"], pending=bool(left))
+        return done
+
+    def _bytes(self, letter: Letter) -> bytes:
+        """The item to publish.
+
+        Raises:
+            LookupError: there is none; the text says why.
+        """
+        told = letter.letter
+        raw = letter.raw
+        if not raw and told.reason == "engine_error" and told.subject is not None:
+            return self._point_since(told)
+        if not raw:
+            raise LookupError("the record was empty: there is nothing to publish")
+        if len(raw) < TOLD_BYTES:
+            return raw
+        for record in self._records([TopicPartition(self._topic, told.partition, told.offset)], count=1):
+            if record.offset() == told.offset:
+                return _item(record, told.index)
+        raise LookupError(f"the letter holds only the first {TOLD_BYTES} bytes, and the record is no longer in the log")
+
+    def _point_since(self, told: DeadLetter) -> bytes:
+        """The subject's latest point behind a defect that came at a tick: the worker has left it alone, so it counts nowhere yet."""
+        latest: bytes | None = None
+        for record in self._records([TopicPartition(self._topic, told.partition, told.offset + 1)]):
+            headers = dict(record.headers() or ())
+            if HEADER_KIND in headers:
+                continue
+            try:
+                items = split(record.value() or b"", _text(headers.get(HEADER_ENCODING)))
+            except BadPoint:
+                continue
+            for raw, point, _ in items:
+                if isinstance(point, Point) and (point.tenant, point.subject) == (told.tenant, told.subject):
+                    latest = raw
+        if latest is None:
+            raise LookupError("the defect came at a tick, and no point of the subject has come since: publish one, then redrive again")
+        return latest
+
+    def _place(self, raw: bytes, letter: Letter) -> tuple[bytes | None, int]:
+        """Key and partition: the subject's, where the item tells it; else where it stood."""
+        try:
+            [(_, point, _)] = split(raw, "msgpack" if raw[0] >= _MSGPACK_FROM else None)
+        except (BadPoint, ValueError):
+            return None, letter.letter.partition
+        if not isinstance(point, Point):
+            return None, letter.letter.partition
+        key = subject_key(point.tenant, point.subject)
+        return key, partition_for(key, self._partitions)
+
+    def _end_time(self, partition: int) -> int:
+        """The time of the partition's last record, epoch ms."""
+        place = TopicPartition(self._topic, partition)
+        _, high = patiently(lambda left: self._watermarks(place, left), 10.0)
+        return max(
+            (record.timestamp()[1] for record in self._records([TopicPartition(self._topic, partition, max(high - 1, 0))])), default=0
+        )
+
+    def _watermarks(self, place: TopicPartition, timeout: float) -> tuple[int, int]:
+        found: tuple[int, int] = self._consumer.get_watermark_offsets(place, timeout=timeout)
+        return found
+
+    def _records(self, places: Iterable[TopicPartition], count: int | None = None) -> Iterator[Any]:
+        """Records from the places to what is the end now; `count`: that many at the most.
+
+        Raises:
+            Unreachable: the broker stopped answering.
+        """
+        assigned: list[TopicPartition] = []
+        ends: dict[int, int] = {}
+        for place in places:
+            low, high = patiently(lambda left, place=place: self._watermarks(place, left), 10.0)  # type: ignore[misc]
+            place.offset = max(place.offset, low)
+            if place.offset < high:
+                assigned.append(place)
+                ends[place.partition] = high
+        self._consumer.assign(assigned)
+        quiet_since = time.monotonic()
+        given = 0
+        while ends and (count is None or given < count):
+            first = self._consumer.poll(0.5)
+            if first is None:
+                if time.monotonic() - quiet_since > _READ_TIMEOUT_S:
+                    raise Unreachable(f"the broker did not deliver {self._topic} within {_READ_TIMEOUT_S:g} s")
+                continue
+            quiet_since = time.monotonic()
+            for record in (first, *self._consumer.consume(1000, 0)):
+                end = ends.get(record.partition() or 0)
+                if record.error() is not None or end is None:
+                    continue
+                offset = record.offset() or 0
+                if offset + 1 >= end:
+                    del ends[record.partition() or 0]
+                if offset < end:
+                    given += 1
+                    yield record
+
+
+def _item(record: Any, index: int) -> bytes:
+    encoding = _text(dict(record.headers() or ()).get(HEADER_ENCODING))
+    try:
+        return split(record.value() or b"", encoding)[index][0]
+    except (BadPoint, IndexError):
+        value: bytes = record.value() or b""
+        return value
+
+
+def _text(header: Any) -> str | None:
+    return header.decode("ascii", "replace") if isinstance(header, bytes) else None
