@@ -23,6 +23,7 @@ ANSWER_TIMEOUT_S = 10.0
 """One answer of the broker; a broker that was killed is back within 5 s."""
 READ_TIMEOUT_S = 60.0
 """Reading a partition from its last checkpoint takes milliseconds, from its beginning about 3 s a million records."""
+RETRY_S = 0.1
 BATCH = 5_000
 
 
@@ -110,9 +111,18 @@ def publish(kafka: str, namespace: str, config: Config) -> dict[int, int]:
 async def _committed(kafka: str, group: str, topic: str) -> dict[int, tuple[int, str | None]]:
     """What the workers of `group` committed of `topic`: offset and configuration by partition."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka, request_timeout_ms=int(ANSWER_TIMEOUT_S * 1000))
+    deadline = time.monotonic() + ANSWER_TIMEOUT_S
     try:
         await admin.start()
-        offsets: dict[GroupPartition, Any] = await admin.list_consumer_group_offsets(group)
+        while True:
+            try:
+                offsets: dict[GroupPartition, Any] = await admin.list_consumer_group_offsets(group)
+                break
+            except GroupError as error:
+                # a broker that no group has used yet makes its topic of offsets first
+                if not error.retriable or time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(RETRY_S)
     except (GroupError, OSError, TimeoutError) as error:
         raise NotReachableError(f"Kafka at {kafka} does not answer: {error}") from None
     finally:

@@ -1,0 +1,76 @@
+"""Errors of the configuration name file, line, field and what was expected; nothing of a refused one is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from iskra.cli import root
+from iskra.config_files import DEFAULT_DIR, THRESHOLDS, ConfigError, load, parse
+
+TEXT = (DEFAULT_DIR / THRESHOLDS).read_text(encoding="utf-8")
+
+
+def _line(text: str, mark: str) -> int:
+    """The line, from 1, on which `mark` first stands."""
+    return text[: text.index(mark)].count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "expected"),
+    [
+        ("target: 0.80", "goal: 0.80", "metrics.clarity.goal", "unknown field `goal`"),
+        ("low: {P2: 0.30, P1: 0.25, P0: 0.10}", "low: {P2: 0.30, P1: 0.31, P0: 0.10}", "metrics.chaos.low.P1", "expected below 0.3"),
+        ("high: {P2: 0.50, P1: 0.60, P0: 0.70}", "high: {P2: 0.50, P1: 0.40, P0: 0.70}", "metrics.pain.high.P1", "expected above 0.5"),
+        ("high: {P2: 0.90, P1: 0.95}", "high: {P2: 0.90, P1: high}", "metrics.trust.high.P1", "Expected `float | null`, got `str`"),
+        ("high: {P2: 0.90, P1: 0.95}", "high: {P2: 0.90, P3: 0.95}", "metrics.trust.high.P3", "unknown field `P3`"),
+        ("high: {P2: 0.90, P1: 0.95}", "high: {P2: 0.90, P1: 1.95}", "metrics.trust.high.P1", "expected a bound within [0, 1]"),
+        ("cooldown: 180s", "cooldown: 3 minutes", "metrics.chaos.cooldown", "expected a duration such as 30s"),
+        ("allowed_lateness: 5s", "allowed_lateness: 5500ms", "time.allowed_lateness", "expected whole seconds"),
+        ("windows: [10s, 1m]", "windows: [1m, 10s]", "windows.1", "ascending"),
+        ("fast_window: 3s", "fast_window: 40s", "defaults.fast_window", "expected at most the window"),
+        ("statistic: mean", "statistic: median", "defaults.statistic", "expected mean"),
+        ("idle_after: 30", "idle_after: soon", "time.idle_after", "Expected `int`, got `str`"),
+        ("version: 1", "version: 1\nversion: 2", "version", "expected once"),
+    ],
+)
+def test_an_error_names_line_field_and_expectation(old: str, new: str, field: str, expected: str) -> None:
+    """Unknown keys, bounds out of order, wrong types and units are each told exactly where they stand."""
+    text = TEXT.replace(old, new, 1)
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "x.yml")
+    said = str(caught.value)
+    line = _line(text, new) + (1 if field == "version" else 0)
+    assert said.startswith(f"x.yml:{line}: {field}: ")
+    assert expected in said
+
+
+def test_text_that_is_no_yaml_is_refused_with_its_line() -> None:
+    """A syntax error names the line."""
+    with pytest.raises(ConfigError, match=r"^x\.yml:2: "):
+        parse("version: 1\ntime: [1, 2", "x.yml")
+
+
+def test_a_metric_named_by_a_number_is_refused() -> None:
+    """YAML reads a bare number as one; the error says to quote it."""
+    with pytest.raises(ConfigError, match=r"metrics\.5: expected a name, put it in quotes"):
+        parse(TEXT.replace("  clarity:\n", "  5:\n"), "x.yml")
+
+
+def test_the_command_refuses_with_exit_code_2_and_one_line(tmp_path: Path) -> None:
+    """`config check` prints one line with file, line and field, and exits 2; a valid directory exits 0."""
+    (tmp_path / THRESHOLDS).write_text(TEXT.replace("target: 0.80", "goal: 0.80", 1), encoding="utf-8")
+    refused = CliRunner().invoke(root, ["config", "check", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert refused.output.strip().splitlines() == [
+        f"Error: {tmp_path / THRESHOLDS}:{_line(TEXT, 'target: 0.80')}: metrics.clarity.goal: Object contains unknown field `goal`"
+    ]
+    assert CliRunner().invoke(root, ["config", "check", str(DEFAULT_DIR)]).exit_code == 0
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """A directory without the file is told which file it lacks."""
+    with pytest.raises(ConfigError, match=rf"{THRESHOLDS}:1: No such file or directory; expected the file"):
+        load(tmp_path)
