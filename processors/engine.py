@@ -335,7 +335,10 @@ class PartitionEngine:
             series_of = subject.series if subject is not None else _NO_SERIES
 
     def _find(self, tenant: str, name: str, offset: int) -> Subject | None:
-        """The subject, marked as changed; None if unknown."""
+        """The subject, marked as changed; None if unknown (also if its tenant is no longer)."""
+        known_tenants = self._compiled.tenants
+        if known_tenants is not None and tenant not in known_tenants:
+            return None
         subject = self._lookup(tenant, name)
         if subject is not None and not subject.changed and offset > subject.offset:
             self._mark(subject)
