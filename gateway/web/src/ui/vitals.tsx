@@ -108,9 +108,9 @@ function Vital({ metric, config, status, focus, view, opened, wallNow }: VitalPr
   return (
     <div class={`vital${config ? "" : " small"}`} data-metric={metric}>
       <div class="what">
-        <h3>
+        <h2 class="name">
           {name} {other && <span class="other">{other}</span>}
-        </h3>
+        </h2>
         <div class={`now ${level?.toLowerCase() ?? ""}`} data-testid={`now-${metric}`}>
           {f.value(value)}
         </div>
@@ -162,9 +162,9 @@ function Absent({ metric, label }: { metric: string; label: string | undefined }
   const [name, other] = namesOf(metric, label, language);
   return (
     <div class="vital absent">
-      <h3>
+      <h2 class="name">
         {name} {other && <span class="other">{other}</span>}
-      </h3>
+      </h2>
       <span class="mute">{t.vitals.noPoints}</span>
     </div>
   );

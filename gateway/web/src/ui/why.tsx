@@ -168,7 +168,7 @@ export function Why({ status, current, config, today }: Props) {
         <dd class="mono">{full.config}</dd>
         <dt>{t.why.id}</dt>
         <dd class="mono id">
-          <Copy text={() => full.id} label={t.why.copyId}>
+          <Copy text={() => full.id} label={`${t.why.copyId} ${full.id}`}>
             <span>{full.id}</span>
           </Copy>
         </dd>
