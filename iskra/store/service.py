@@ -259,9 +259,14 @@ class Service:
             self._whole(channel, slot.query(text, output, bound), accepted, headers)
             return
         blocks = slot.stream(text, output, bound)
-        first = next(blocks, None)
+        try:
+            first = next(blocks, None)
+        except EngineError as error:
+            if "Streaming query is not supported" not in str(error):
+                raise
+            first = None
         if first is None:
-            # without rows a stream has no blocks, but the format's head may be wanted
+            # without rows a stream has no blocks, but the format's head may be wanted; SHOW CREATE cannot be streamed
             self._whole(channel, slot.query(text, output, bound), accepted, headers)
             return
         packing = http.compressor(accepted, None)

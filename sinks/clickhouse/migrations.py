@@ -62,7 +62,7 @@ def statements(text: str, live: bool) -> list[str]:
         if line.lstrip().startswith("--") or (_LIVE_ONLY.search(line) and not live):
             continue
         lines.append(_LIVE_ONLY.sub("", line))
-    return [statement.strip() for statement in "\n".join(lines).split(";\n") if statement.strip().rstrip(";")]
+    return [statement.strip() for statement in ("\n".join(lines) + "\n").split(";\n") if statement.strip()]
 
 
 def apply(store: Store, database: str, live: bool, me: str, lease: float = LOCK_LEASE_S) -> bool:
