@@ -45,6 +45,7 @@ def command(kafka: str, clickhouse: str, namespaces: tuple[str, ...], directory:
     """
     from gateway.app import PortTaken, run  # here, so that `--help` is quick
     from gateway.settings import Settings
+    from iskra.verification.for_gateway import explainer
 
     logs.to_stderr()
     try:
@@ -60,6 +61,7 @@ def command(kafka: str, clickhouse: str, namespaces: tuple[str, ...], directory:
         port=port,
         clickhouse_user=CLICKHOUSE_USER,
         clickhouse_password=clickhouse_password(),
+        explain=explainer(kafka),
     )
     try:
         run(settings)

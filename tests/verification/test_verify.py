@@ -1,0 +1,131 @@
+"""The log through the engine alone, compared with what stands on the topics and in ClickHouse."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import msgspec
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from iskra.settings import CLICKHOUSE_PASSWORD_ENV
+from schemas.topics import HEADER_ID, STATUS, full_name
+from tests.sink.helpers import SinkProcess
+from tests.streams.helpers import Load, WorkerProcess, dump, headers_of, statuses_on_topic, wait_for
+
+pytestmark = [pytest.mark.kafka, pytest.mark.store]
+
+
+def _iskra(*arguments: str, password: str = "") -> tuple[int, dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "iskra", *arguments, "--json"],
+        env=os.environ | {CLICKHOUSE_PASSWORD_ENV: password},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.fixture
+def judged(kafka: str, namespace: str, tmp_path: Path) -> str:
+    """A namespace in which a worker has judged a few thousand points, and has stopped, so that all is committed."""
+    with WorkerProcess(kafka, namespace, tmp_path) as worker, Load(kafka, namespace) as load:
+        wait_for(lambda: load.steps > 150 and statuses_on_topic(kafka, namespace) > 100, "statuses")
+        load.end()
+        worker.wait_said("owns")
+        end = wait_for(lambda: statuses_on_topic(kafka, namespace), "statuses")
+        wait_for(lambda: statuses_on_topic(kafka, namespace) >= end, "the last statuses")
+        assert worker.stop() == 0
+    return namespace
+
+
+def _any_status(kafka: str, namespace: str) -> Any:
+    return next(message for messages in dump(kafka, full_name(namespace, STATUS)) for message in messages)
+
+
+def _has_views(store: Any, namespace: str) -> bool:
+    client = clickhouse_connect.get_client(dsn=store.url, username=store.user, password=store.password)
+    try:
+        views = client.query("SELECT count() FROM system.tables WHERE database = {name:String} AND engine = 'View'", {"name": namespace})
+        return int(views.result_rows[0][0]) >= 5
+    finally:
+        client.close()
+
+
+def test_what_ran_matches_and_any_change_of_it_is_told(kafka: str, judged: str, store: Any, tmp_path: Path) -> None:
+    """A run matches in topics and in ClickHouse; then a forged output, a changed one and a deleted one are each told."""
+    sink = SinkProcess(store, kafka, judged, tmp_path / "sink.log").start()
+    try:
+        wait_for(lambda: "started" in (tmp_path / "sink.log").read_text() and _has_views(store, judged), "the sink's tables")
+        code, report = _iskra("verify", "--kafka", kafka, "--clickhouse", store.url, "--namespace", judged, password=store.password)
+        assert (code, report["result"], report["differences"]) == (0, "match", [])
+        assert report["outputs"] > 300
+        assert report["points"] > 5_000
+    finally:
+        sink.stop()
+
+    plain = ("verify", "--kafka", kafka, "--namespace", judged, "--no-store")
+    status = _any_status(kafka, judged)
+    producer = Producer({"bootstrap.servers": kafka})
+
+    def forge(identity: bytes, value: bytes) -> None:
+        headers: Any = [(HEADER_ID, identity)]
+        producer.produce(full_name(judged, STATUS), value, status.key(), status.partition(), headers=headers)
+        assert producer.flush(30) == 0
+
+    forge(b"0-999999-0-0-0000000000000000", status.value())
+    code, report = _iskra(*plain)
+    assert (code, [difference["kind"] for difference in report["differences"]]) == (1, ["unexpected"])
+
+    changed = msgspec.json.encode(msgspec.json.decode(status.value()) | {"level": "BLOCK", "value": 0.123})
+    forge(headers_of(status)[HEADER_ID], changed)
+    code, report = _iskra(*plain)
+    assert code == 1
+    assert {difference["kind"] for difference in report["differences"]} == {"unexpected", "differs"}
+
+    place = TopicPartition(full_name(judged, STATUS), status.partition(), 3)
+    for future in AdminClient({"bootstrap.servers": kafka}).delete_records([place]).values():
+        future.result(30)
+    code, report = _iskra(*plain)
+    assert code == 1
+    assert [difference["kind"] for difference in report["differences"]].count("lost") >= 1
+
+
+def test_explain_recomputes_one_verdict(kafka: str, judged: str) -> None:
+    """The evidence of a status, recomputed, matches; what is no id is refused, and an id that nothing has does not match."""
+    identity = headers_of(_any_status(kafka, judged))[HEADER_ID].decode()
+    code, found = _iskra("explain", identity, "--kafka", kafka, "--namespace", judged)
+    assert (code, found["match"], found["difference"]) == (0, True, None)
+    assert found["stands"] == found["recomputed"]
+    assert found["stands"]["evidence"]["topic"] == full_name(judged, "metrics.points")
+
+    nowhere = "0-1-0-0-ffffffffffffffff"
+    code, found = _iskra("explain", nowhere, "--kafka", kafka, "--namespace", judged)
+    assert (code, found["match"], found["stands"]) == (1, False, None)
+
+    refused = subprocess.run(
+        [sys.executable, "-m", "iskra", "explain", "verdict-7", "--kafka", kafka, "--namespace", judged],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 2
+    assert "expected an id such as" in refused.stderr
+
+
+def test_a_broker_that_is_away_is_said_so() -> None:
+    """Exit code 3 and one line that names the address."""
+    done = subprocess.run(
+        [sys.executable, "-m", "iskra", "verify", "--kafka", "127.0.0.1:1", "--no-store"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert "Kafka at 127.0.0.1:1" in done.stderr
