@@ -101,9 +101,10 @@ class Checkpointer:
         deadline = perf_counter() + self._slice_s
         for key in keys:
             try:
-                state = engine.snapshot(key)
+                state: bytes | None = engine.snapshot(key)
             except KeyError:
-                continue  # forgotten since the cut; its tombstone comes with the next checkpoint
+                # forgotten since the cut: an older state must not be taken for the one that stood at the cut
+                state = None
             send(epoch, CHECKPOINTS, number, key, state, [lineage, (HEADER_AT, b"%d" % engine.position)])
             count += 1
             if perf_counter() > deadline:
