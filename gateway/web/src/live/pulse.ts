@@ -53,8 +53,8 @@ export class Pulse {
   readonly link: Link;
   /** Called when a verdict of the focused subject arrives live. */
   onVerdict: (status: Status) => void = () => {};
-  /** Called with the newest time (ms) of the points in each message of points, for measuring. */
-  onPoints: (newest: number) => void = () => {};
+  /** Called with the times (ms) of the points of each message, for measuring; null: nobody measures. */
+  onPoints: ((times: number[]) => void) | null = null;
 
   private seq: number | null = null;
   private epoch: string | null = null;
@@ -132,9 +132,9 @@ export class Pulse {
     this.focus = null;
     if (!this.hello || namespace === null || subject === null || tenant === null) return;
     this.focus = new Focus(namespace, tenant, subject, namespace === this.hello?.namespaces[0], () => this.fast.emit());
-    if (this.known) this.fetchPast();
   }
 
+  /** After each answer to `subscribe`, so that no point falls between the past and the live ones. */
   private fetchPast(): void {
     const { focus } = this;
     if (!focus) return;
@@ -255,8 +255,7 @@ export class Pulse {
         if (!focus.verdicts.some((v) => v.id === verdict.id)) this.onVerdict(verdict);
       }
       focus.apply(delta, this.config, now);
-      const newest = delta.points?.reduce((most, point) => Math.max(most, point[1]), 0);
-      if (newest) this.onPoints(newest);
+      if (delta.points) this.onPoints?.(delta.points.map((point) => point[1]));
     }
     if (delta.points || delta.verdicts || delta.statuses) this.fast.emit();
     this.slow.emit();
