@@ -86,13 +86,16 @@ def config(**changes: Any) -> Config:
 SMALL = config()
 
 OTHER_BOUNDS = config(
-    defaults={"clear_for": "1s"},
+    tenants=["default"],
+    defaults={"clear_for": "1s", "min_points": 3, "missing_after": "4s", "stuck_after": "5s"},
     metrics={
+        **_SMALL["metrics"],
         "clarity": {"values": [0, 1], "low": {"P2": 0.72, "P1": 0.66}, "high": {"P2": 0.80, "P1": 0.91, "P0": 0.96}},
-        "mood": {"high": {"P2": 3}},
+        "trust": {"values": [0.5, 1], "high": {"P1": 0.9, "P0": 0.95}},
     },
+    subjects=[],
 )
-"""Takes the place of `SMALL` in the middle of a stream: other bounds, rungs gone, a ladder gone, a ladder new."""
+"""Takes the place of `SMALL` in the middle of a stream: other bounds and times, rungs gone and rungs new, a tenant unknown."""
 
 NO_LATENESS = config(time={"allowed_lateness": "0s", "max_skew": "0s", "idle_after": 1, "expire_after": 12}, subjects=[])
 

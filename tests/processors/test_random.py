@@ -11,7 +11,7 @@ from processors.engine import PartitionEngine
 from schemas.config import Config
 from tests.processors.both import differences, plain
 from tests.processors.profiles import cases
-from tests.processors.settings import DEFAULT, SMALL, SMALL_ONES, TOPIC
+from tests.processors.settings import DEFAULT, OTHER_BOUNDS, SMALL, SMALL_ONES, TOPIC
 from tests.processors.streams import Record, Scene, scene, scenes, write
 from tests.reference import Out, Reference
 
@@ -75,3 +75,25 @@ def test_random_logs(parts: list[Scene], name: str, partitions: int, live: bool,
 def test_random_logs_under_the_configuration_that_comes_with_iskra(parts: list[Scene]) -> None:
     """The same with windows of 30 s, and scenes enough to fill them."""
     tell(compare(DEFAULT, write(DEFAULT, parts)))
+
+
+@cases(80)
+@hypothesis.given(st.lists(st.tuples(st.lists(scene, max_size=4), st.booleans()), min_size=1, max_size=3))
+def test_random_logs_with_changes_of_the_configuration(parts: list[tuple[list[Scene], bool]]) -> None:
+    """A marker changes bounds, times, rungs and tenants from its place in the log on; rungs that stay keep their state."""
+    engine = PartitionEngine(SMALL, topic=TOPIC, partition=0, partitions=1)
+    reference = Reference(SMALL, topic=TOPIC)
+    log = write(SMALL, [part for group, _ in parts for part in group])
+    marks = {len(write(SMALL, [part for group, _ in parts[: n + 1] for part in group])): other for n, (_, other) in enumerate(parts)}
+    outs: list[Out] = []
+    for number, record in enumerate(log):
+        if number in marks:
+            config = OTHER_BOUNDS if marks[number] else SMALL
+            marker = record._replace(kind="config", offset=record.offset * 2)
+            assert step_engine(engine, marker, config) == step_reference(reference, marker, config) == []
+        # offsets of a log rise, so a marker takes every second place
+        record = record._replace(offset=record.offset * 2 + 1)
+        got, expected = step_engine(engine, record), step_reference(reference, record)
+        assert got == expected, f"record {number}: {record}\n{differences(got, expected)}"
+        outs += expected
+    tell(outs)

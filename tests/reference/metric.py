@@ -46,15 +46,9 @@ class Rung:
             return total <= (self.bound - hysteresis) * len(values)
         return total >= (self.bound + hysteresis) * len(values)
 
-    def told(self) -> dict[str, Any]:
-        """The rung as evidence shows it."""
-        return {
-            "side": self.side,
-            "priority": self.priority,
-            "bound": printed(self.bound),
-            "entered": self.entered,
-            "since": self.since,
-        }
+    def told(self, entered: bool, since: int | None) -> dict[str, Any]:
+        """The rung as evidence shows it, with the state that it had."""
+        return {"side": self.side, "priority": self.priority, "bound": printed(self.bound), "entered": entered, "since": since}
 
 
 @dataclass
@@ -80,6 +74,7 @@ class Metric:
     points: list[Kept] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
     rungs: list[Rung] = field(default_factory=list)
+    judging: Judging | None = None
     status: dict[str, Any] | None = None
     final: set[tuple[int, int]] = field(default_factory=set)
     entries: int = 0
@@ -87,8 +82,9 @@ class Metric:
     def configure(self, config: Config) -> None:
         """Takes the rungs of a configuration; those that there were keep their state."""
         old = {(rung.side, rung.priority): rung for rung in self.rungs}
-        self.rungs = []
+        self.rungs, self.judging = [], None
         if self.name in config.metrics:
+            self.judging = judging_of(config.metrics[self.name], config.defaults)
             for side in ("high", "low"):
                 for priority in ("P2", "P1", "P0"):
                     bound = getattr(getattr(config.metrics[self.name], side), priority)
@@ -135,12 +131,13 @@ class Metric:
             "late": self.late(start, end),
         }
 
-    def judge(self, cause: Cause, config: Config, missing_after: int | None) -> dict[str, Any] | None:
+    def judge(self, cause: Cause, missing_after: int | None) -> dict[str, Any] | None:
         """One judging: the status if it differs from the last, else null. `missing_after`: the subject's own, if any."""
-        judging = judging_of(config.metrics[self.name], config.defaults)
+        judging = self.judging
+        assert judging is not None
         window = self.on_time(*cause.window(judging.window))
         fast = [point.value for point in self.on_time(*cause.window(judging.fast_window))]
-        before = [rung.told() for rung in self.rungs]
+        before = [(rung, rung.entered, rung.since) for rung in self.rungs]
         reason = self._unknown(cause, judging, len(window), judging.missing_after if missing_after is None else missing_after)
         if reason == "not judged":
             return None
@@ -176,7 +173,7 @@ class Metric:
                 "partition": cause.partition,
                 "first_offset": min((point.offset for point in window), default=None),
                 "last_offset": cause.offset,
-                "rungs": before,
+                "rungs": [rung.told(entered, since) for rung, entered, since in before],
             },
         }
         return self.status

@@ -209,7 +209,7 @@ class Reference:
 
     def _judge(self, subject: Subject, metric: Metric, cause: Cause) -> Iterator[tuple[str, int, dict[str, Any]]]:
         override = self._override(f"{subject.tenant}/{subject.name}")
-        status = metric.judge(cause, self.config, override.missing_after if override else None)
+        status = metric.judge(cause, override.missing_after if override else None)
         if status is not None:
             told = {**self._names(subject), **status, "config": config_hash(self.config)}
             told["evidence"] = {**status["evidence"], "topic": self.topic}
