@@ -107,6 +107,10 @@ class Watch:
             counts[level] += 1
         return counts
 
+    def learn(self, status: SloStatus) -> None:
+        """Takes a status that stood already (`slo.current`): of an earlier run, so no change of this one."""
+        self._levels[status.subject, status.metric] = status.level
+
     def begin(self, story: Story) -> None:
         """From now on this story is watched."""
         self._story, self._seen, self._strays = story, [], []

@@ -20,7 +20,7 @@ from iskra.client import Consumer, SloStatus
 from iskra.client.kafka import CLIENT_SETTINGS, partition_count, patiently
 from iskra.demo import CALM_S, SUBJECTS, Change, Report, Story, Watch
 from iskra.driver import LogWriter, Progress, drive
-from schemas.topics import HEADER_KIND, KIND_TICK, POINTS, STATUS, full_name
+from schemas.topics import CURRENT, HEADER_KIND, KIND_TICK, POINTS, STATUS, full_name
 
 LONGEST_UNREST_S = 600
 """Virtual seconds after which subjects that do not come to rest end the show: something is wrong."""
@@ -93,6 +93,7 @@ class Show:
         self._restless_since = start
         writer = LogWriter(self._kafka, self._namespace)
         with Consumer(self._kafka, STATUS, namespace=self._namespace, start="end") as consumer:
+            self._learn()
             reader = threading.Thread(target=self._read, args=(consumer,), name="demo-reader", daemon=True)
             reader.start()
             try:
@@ -112,6 +113,13 @@ class Show:
         if self._failed is not None:
             raise self._failed
         return self.reports
+
+    def _learn(self) -> None:
+        """What an earlier run left: a status that does not change is not repeated, so it stands on `slo.current` alone."""
+        with Consumer(self._kafka, CURRENT, namespace=self._namespace, until_end=True) as consumer:
+            for message in consumer:
+                if isinstance(message.value, SloStatus):
+                    self._watch.learn(message.value)
 
     def _start_second(self, wall_s: float | None) -> int:
         """Virtual time ends at the present if it is faster than the clock, and never goes behind an earlier run."""

@@ -3,7 +3,7 @@ still means that nothing is measured any more, and `stuck` is then the right wor
 
 With the figures of the last `HORIZON_S` seconds:
 
-    clarity = 0.50 + 0.35 · s − 0.05 · min(m ÷ 10 ms, 2)         s: share of verdicts within 20 ms, m: their mean latency
+    clarity = 0.50 + 0.35 · s − 0.10 · m ÷ (m + 10 ms)           s: share of verdicts within 20 ms, m: their mean latency
     chaos   = 0.30 + 0.60 · v ÷ (v + 1.5)                        v: the latency's standard deviation ÷ its mean
     trust   = a² · (0.75 + 0.10 · r ÷ (r + 4))                   a: share of points accepted, r: points accepted a second
     pain    = 0.30 + 0.60 · x ÷ (x + 2)                          x: seconds of lag + seconds until parts answer + 2 · errors a second
@@ -13,7 +13,6 @@ A healthy run has s = 1, m ≈ 10 ms, v ≈ 0.5, a = 1, r of some hundreds, x �
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -92,8 +91,8 @@ def vitals(looks: Sequence[Snapshot], latencies_ms: Sequence[float], *, silent_p
         own_within = sum(latency <= WITHIN_MS for latency in latencies_ms)
         all_verdicts = len(latencies_ms) + grown["verdicts"]
         share = (own_within + grown["within"]) / all_verdicts if latencies_ms else 0.0
-        mean = statistics.fmean(latencies_ms) if latencies_ms else math.inf
-        found["clarity"] = 0.50 + 0.35 * share - 0.05 * min(mean / 10, 2.0)
+        slow = 1 - 10 / (statistics.fmean(latencies_ms) + 10) if latencies_ms else 1.0
+        found["clarity"] = 0.50 + 0.35 * share - 0.10 * slow
     if len(latencies_ms) >= 2 and (mean := statistics.fmean(latencies_ms)) > 0:
         variation = statistics.pstdev(latencies_ms) / mean
         found["chaos"] = 0.30 + 0.60 * variation / (variation + 1.5)

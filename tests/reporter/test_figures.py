@@ -92,7 +92,7 @@ def test_a_path_that_fell_silent_is_unclear() -> None:
     history = History()
     history.vitals(Snapshot(at=0.0))
     history.measured(0.5, 5.0)
-    assert history.vitals(Snapshot(at=1.0))["clarity"] == pytest.approx(0.825)
+    assert history.vitals(Snapshot(at=1.0))["clarity"] == pytest.approx(0.85 - 0.1 / 3)
     assert history.vitals(Snapshot(at=2.0 + HORIZON_S))["clarity"] == pytest.approx(0.40)
 
 
