@@ -126,7 +126,7 @@ class Client:
             return None, ""
         if self.snapshot_due:
             self.snapshot_due = False
-            self.number, message = self.hub.snapshot(self.group)
+            self.number, message = self.hub.snapshot(self.group, self.number)
             return message, "snapshot"
         message = self.hub.message(self.group, self.number)
         self.number = max(self.number, self.group.number)
@@ -248,12 +248,12 @@ class Hub:
             group.messages[since] = self.world.delta(group.overview, focus, group.what.points, since, group.number, _now_ms())
         return group.messages[since]
 
-    def snapshot(self, group: Group) -> tuple[int, bytes]:
-        """A snapshot for a client of the group, and the number at which it stands."""
+    def snapshot(self, group: Group, seen: int) -> tuple[int, bytes]:
+        """A snapshot for a client of the group that has seen everything up to `seen`, and the number at which it stands."""
         overview = group.overview
         now = time.monotonic()
         shared = overview.snapshot
-        if shared is None or now - shared[1] > SNAPSHOT_SHARED_S or shared[0] < overview.base:
+        if shared is None or now - shared[1] > SNAPSHOT_SHARED_S or shared[0] < max(overview.base, seen):
             number, body = self.world.snapshot(overview, self.snapshot_limit)
             shared = overview.snapshot = (number, now, body)
         return shared[0], b'{"type":"snapshot","seq":%d,"server_time":%d,%b}' % (shared[0], _now_ms(), shared[2])

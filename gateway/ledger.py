@@ -68,7 +68,8 @@ class Ledger:
         self.suspect: Callable[[], None] = lambda: None
         """Told, on the loop, when something failed that may mean that the broker is away."""
         self._topic = full_name(namespace, POINTS)
-        self._producer = Producer({**self._settings, "error_cb": self._on_error})
+        self._producer = self._new()
+        self._doubtful = False
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="ledger", daemon=True)
         self.partitions = 0
@@ -89,12 +90,22 @@ class Ledger:
         while not self._ending.is_set():
             self._producer.poll(0.1)
 
+    def _new(self) -> Producer:
+        return Producer({**self._settings, "error_cb": self._on_error})
+
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            # an idempotent producer that lost its place refuses everything from now on: begin anew
-            log.error("producer begins anew", error=str(error))
-            self._producer = Producer({**self._settings, "error_cb": self._on_error})
+        self._doubtful = self._doubtful or bool(error.fatal())
         self._call(self.suspect)
+
+    def _renew(self) -> None:
+        """Puts a fresh producer in the place of one that failed while the broker was away.
+
+        An idempotent producer whose messages timed out, or whose broker was killed, can wait for its place in the log
+        for minutes although the broker is back. What it still holds was not acknowledged and is given up: 503.
+        """
+        log.info("producer begins anew")
+        old, self._producer, self._doubtful = self._producer, self._new(), False
+        threading.Thread(target=_give_up, args=(old,), name="ledger-old", daemon=True).start()
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         try:
@@ -119,6 +130,8 @@ class Ledger:
         if leaderless or not topic.partitions:
             raise Away(f"topic {self._topic}: no leader for partitions {leaderless}")
         self.partitions = len(topic.partitions)
+        if self._doubtful:
+            self._renew()
 
     async def append(self, records: list[Record], within: float) -> None:
         """Sends all records and returns once the broker has acknowledged every one.
@@ -146,9 +159,18 @@ class Ledger:
         try:
             async with asyncio.timeout(within):
                 await done
+        except Away:
+            self._doubtful = True
+            raise
         except TimeoutError:
+            self._doubtful = True
             self.suspect()
             raise Away(f"not acknowledged within {within:g} s") from None
+
+
+def _give_up(producer: Producer) -> None:
+    producer.purge()
+    producer.flush(1.0)
 
 
 def _resolve(done: asyncio.Future[None], error: KafkaError | None) -> None:

@@ -55,6 +55,10 @@ class Running:
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=DEADLINE_S)
 
+    def alive(self) -> bool:
+        with self.client() as client:
+            return client.get("/healthz").status_code == 200
+
     def part(self, name: str) -> bool:
         with self.client() as client:
             return bool(client.get("/readyz").json()["parts"][name]["up"])
@@ -118,7 +122,7 @@ def spawn_gateway(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         def answers() -> bool:
             assert process.poll() is None, running.told()[-2000:]
             with contextlib.suppress(httpx.TransportError):
-                return wait_for is None or running.part(wait_for)
+                return running.alive() if wait_for is None else running.part(wait_for)
             return False
 
         eventually(answers, "the gateway answers")

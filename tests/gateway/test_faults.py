@@ -1,0 +1,173 @@
+"""Parts away and back again: nothing acknowledged is lost, and the gateway says which part it is."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from iskra.stack.kafka import EmbeddedKafka
+from iskra.stack.topics import ensure_topics
+from schemas.topics import DEFAULT_PARTITIONS
+from tests.gateway.conftest import Running, Worker, eventually, read_points
+
+pytestmark = pytest.mark.kafka
+TS = 1_762_435_106_000
+
+
+class Own:
+    """A broker that a test may stop, with a namespace and a gateway."""
+
+    def __init__(self, broker: EmbeddedKafka, namespace: str, gateway: Running) -> None:
+        self.broker = broker
+        self.namespace = namespace
+        self.gateway = gateway
+
+
+@pytest.fixture
+def own(tmp_path: Path, spawn_gateway: Callable[..., Running]) -> Iterator[Own]:
+    broker = EmbeddedKafka(tmp_path / "kafka")
+    broker.start()
+    namespace = f"t{uuid.uuid4().hex[:8]}"
+    ensure_topics(broker.bootstrap, namespace, DEFAULT_PARTITIONS)
+    yield Own(broker, namespace, spawn_gateway(kafka=broker.bootstrap, namespaces=[namespace]))
+    broker.stop()
+
+
+def test_broker_killed_and_back_loses_nothing_acknowledged(own: Own) -> None:
+    """While the broker is away producers get 503 with Retry-After; then 202 again, and every acknowledged point is on the log."""
+    acknowledged: list[int] = []
+    seen: set[int] = set()
+    number = 0
+
+    def send(client: httpx.Client) -> int:
+        nonlocal number
+        number += 1
+        answer = client.post("/api/v1/points", json=[{"subject": "s", "metric": "clarity", "value": 0.5, "ts": TS + number}])
+        seen.add(answer.status_code)
+        if answer.status_code == 202:
+            acknowledged.append(TS + number)
+        else:
+            assert answer.status_code == 503
+            assert "kafka" in answer.json()["detail"]
+            assert answer.headers["Retry-After"] == "1"
+        return answer.status_code
+
+    async def browser() -> None:
+        async with own.gateway.socket() as socket:
+            await socket.subscribe(own.namespace)
+            await socket.until("snapshot")
+            own.broker.kill()
+            while (await socket.until("parts"))["kafka"]:
+                pass
+            await asyncio.to_thread(own.broker.start)
+            while not (await socket.until("parts"))["kafka"]:
+                pass
+            await asyncio.to_thread(Worker(own.broker.bootstrap, own.namespace).status, "later")
+            while "later" not in {each["subject"] for each in (await socket.until("delta", "statuses"))["statuses"]}:
+                pass
+
+    with own.gateway.client() as client:
+        eventually(lambda: send(client) == 202, "accepted")
+        for _ in range(50):
+            send(client)
+        task = asyncio.run(_beside(browser(), lambda: send(client)))
+        assert task
+        assert 503 in seen
+        eventually(lambda: send(client) == 202, f"accepted again; the gateway says {own.gateway.told()[-2000:]}")
+        ready = client.get("/readyz").json()
+    assert ready["parts"]["kafka"]["up"] is True
+    on_log = [item["ts"] for item in read_points(own.broker.bootstrap, own.namespace)]
+    assert set(acknowledged) <= set(on_log)
+    assert len([ts for ts in on_log if ts in set(acknowledged)]) == len(acknowledged)
+
+
+async def _beside(story: Any, step: Callable[[], Any]) -> bool:
+    """Repeats `step` in a thread until the story is done."""
+    task = asyncio.ensure_future(asyncio.wait_for(story, 120))
+    while not task.done():
+        await asyncio.to_thread(step)
+        await asyncio.sleep(0.02)
+    await task
+    return True
+
+
+def test_the_gateway_starts_without_a_broker_and_finds_it_later(tmp_path: Path, spawn_gateway: Callable[..., Running]) -> None:
+    """No broker at the start: alive, 503 with the part; topics that come later are found without a restart."""
+    broker = EmbeddedKafka(tmp_path / "kafka")
+    broker.start()
+    bootstrap = broker.bootstrap
+    broker.stop()
+    namespace = f"t{uuid.uuid4().hex[:8]}"
+    gateway = spawn_gateway(kafka=bootstrap, namespaces=[namespace], wait_for=None)
+    point = {"subject": "s", "metric": "clarity", "value": 0.5, "ts": TS}
+    with gateway.client() as client:
+        eventually(lambda: client.get("/readyz").json()["parts"]["kafka"]["detail"] != "not asked yet", "a first probe")
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/api/slo/status").status_code == 503
+        assert client.post("/api/v1/points", json=point).status_code == 503
+        broker.start()
+        try:
+            eventually(lambda: "topic" in client.get("/readyz").json()["parts"]["kafka"]["detail"], "the missing topic is named")
+            ensure_topics(bootstrap, namespace, DEFAULT_PARTITIONS)
+            eventually(lambda: client.post("/api/v1/points", json=point).status_code == 202, "accepted")
+            eventually(lambda: client.get("/api/slo/status").status_code == 200, "state")
+        finally:
+            broker.stop()
+    begun = time.monotonic()
+    gateway.process.terminate()
+    assert gateway.process.wait(10) == 0
+    assert time.monotonic() - begun < 5
+
+
+def test_sigterm_under_load_loses_nothing_acknowledged(spawn_gateway: Callable[..., Running], kafka: str) -> None:
+    """What was answered 202 before or during the stop is on the log; the exit code is 0."""
+    namespace = f"t{uuid.uuid4().hex[:8]}"
+    ensure_topics(kafka, namespace, DEFAULT_PARTITIONS)
+    gateway = spawn_gateway(namespaces=[namespace])
+    acknowledged: list[int] = []
+    with gateway.client() as client:
+        eventually(lambda: client.post("/api/v1/points", json=[]).status_code == 202, "accepts")
+        for number in range(2000):
+            if number == 50:
+                gateway.process.terminate()
+            batch: list[dict[str, Any]] = [
+                {"subject": f"s{i}", "metric": "clarity", "value": 0.5, "ts": TS + number * 10 + i} for i in range(10)
+            ]
+            try:
+                answer = client.post("/api/v1/points", json=batch)
+            except httpx.TransportError:
+                break
+            if answer.status_code == 202:
+                acknowledged += [item["ts"] for item in batch]
+    assert gateway.process.wait(10) == 0
+    assert len(acknowledged) >= 500
+    on_log = [item["ts"] for item in read_points(kafka, namespace)]
+    assert set(acknowledged) <= set(on_log)
+    assert len(on_log) == len(set(on_log))
+
+
+def test_a_port_in_use_is_said_in_one_line(gateway: Running, kafka: str) -> None:
+    """A second gateway on the same port ends at once with 2 and names the address."""
+    command = [sys.executable, "-m", "iskra", "gateway", "--kafka", kafka, "--port", str(gateway.port)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.strip().splitlines()[-1] == f"Error: cannot listen on 127.0.0.1:{gateway.port}: Address already in use"
+    assert ended.stdout == ""
+
+
+def test_secrets_are_in_no_log(spawn_gateway: Callable[..., Running], space: str) -> None:
+    """The store's password appears neither in the log nor in what the gateway shows."""
+    gateway = spawn_gateway(namespaces=[space], password="hunter-" + "2" * 12)
+    with gateway.client() as client:
+        shown = "".join(client.get(path).text for path in ("/status", "/readyz", "/metrics", "/api/v1/verdicts"))
+    assert "hunter-" not in gateway.told() + shown
