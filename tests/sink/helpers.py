@@ -82,6 +82,10 @@ class Records:
         self._producer.produce(topic, value, key, partition, timestamp=ts, headers=list(headers), on_delivery=self._note)
         self._producer.poll(0)
 
+    def _note(self, error: Any, _: Any) -> None:
+        if error is not None:
+            self.failed.append(error)
+
     def points(self, points: list[dict[str, Any]], subject: str, **other: Any) -> None:
         """An array of points of one subject, in the partition where it belongs."""
         home = partition_for(subject_key("default", subject), DEFAULT_PARTITIONS)
