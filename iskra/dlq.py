@@ -21,7 +21,7 @@ from confluent_kafka import KafkaError, TopicPartition
 from confluent_kafka import Producer as KafkaProducer
 
 from iskra.client import Consumer, DeadLetter, Message, NotAcknowledged, Unreachable
-from iskra.client.kafka import CLIENT_SETTINGS, partition_count, patiently
+from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, partition_count, patiently
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import BadPoint, Point, split
 from schemas.topics import DEAD_LETTERS, HEADER_ENCODING, HEADER_KIND, HEADER_REDRIVE, LIVE_NAMESPACE, POINTS, full_name
@@ -30,8 +30,6 @@ TOLD_BYTES = 65_536
 """A letter carries at most so many bytes of its item; longer ones are read again from the log."""
 _SEND_TIMEOUT_S = 30.0
 """For the acknowledgements; a broker that was killed is back within 8 s."""
-_READ_TIMEOUT_S = 30.0
-"""For one stretch of the log without an answer."""
 _MSGPACK_FROM = 0x80
 """No JSON begins with such a byte, and every map or array of msgpack does."""
 
@@ -127,7 +125,7 @@ class Redriver:
             return set()
         ids = {letter.id for letter in wanted}
         places = [TopicPartition(self._topic, p, min(letter.ts for letter in wanted)) for p in range(self._partitions)]
-        places = patiently(lambda left: self._consumer.offsets_for_times(places, timeout=left), 10.0)
+        places = patiently(lambda left: self._consumer.offsets_for_times(places, timeout=left), ANSWER_S)
         found: set[str] = set()
         for record in self._records(place for place in places if place.offset >= 0):
             mark = dict(record.headers() or ()).get(HEADER_REDRIVE)
@@ -226,7 +224,7 @@ class Redriver:
     def _end_time(self, partition: int) -> int:
         """The time of the partition's last record, epoch ms."""
         place = TopicPartition(self._topic, partition)
-        _, high = patiently(lambda left: self._watermarks(place, left), 10.0)
+        _, high = patiently(lambda left: self._watermarks(place, left), ANSWER_S)
         return max(
             (record.timestamp()[1] for record in self._records([TopicPartition(self._topic, partition, max(high - 1, 0))])), default=0
         )
@@ -244,7 +242,7 @@ class Redriver:
         assigned: list[TopicPartition] = []
         ends: dict[int, int] = {}
         for place in places:
-            low, high = patiently(lambda left, place=place: self._watermarks(place, left), 10.0)  # type: ignore[misc]
+            low, high = patiently(lambda left, place=place: self._watermarks(place, left), ANSWER_S)  # type: ignore[misc]
             place.offset = max(place.offset, low)
             if place.offset < high:
                 assigned.append(place)
@@ -255,8 +253,8 @@ class Redriver:
         while ends and (count is None or given < count):
             first = self._consumer.poll(0.5)
             if first is None:
-                if time.monotonic() - quiet_since > _READ_TIMEOUT_S:
-                    raise Unreachable(f"the broker did not deliver {self._topic} within {_READ_TIMEOUT_S:g} s")
+                if time.monotonic() - quiet_since > ANSWER_S:
+                    raise Unreachable(f"the broker did not deliver {self._topic} within {ANSWER_S:g} s")
                 continue
             quiet_since = time.monotonic()
             for record in (first, *self._consumer.consume(1000, 0)):

@@ -17,7 +17,7 @@ from confluent_kafka import TopicPartition
 from experiments.driver import HOLD_S
 from experiments.simulator import VITALS, Population
 from iskra.client import Consumer, SloStatus
-from iskra.client.kafka import CLIENT_SETTINGS, partition_count, patiently
+from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, partition_count, patiently
 from iskra.demo import CALM_S, SUBJECTS, Change, Report, Story, Watch
 from iskra.driver import LogWriter, Progress, drive
 from schemas.topics import CURRENT, HEADER_KIND, KIND_TICK, POINTS, STATUS, full_name
@@ -174,7 +174,7 @@ class Show:
         self._narrator.begins(story, begin)
 
 
-def last_tick(kafka: str, namespace: str, timeout: float = 10.0) -> int:
+def last_tick(kafka: str, namespace: str, timeout: float = ANSWER_S) -> int:
     """The second (epoch s) of the latest tick in a namespace that a driver wrote; 0: there is none.
 
     Raises:

@@ -16,7 +16,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaExcep
 from confluent_kafka import Consumer as KafkaConsumer
 
 from iskra.client.errors import ClientError, Unreachable, Unreadable
-from iskra.client.kafka import CLIENT_SETTINGS, partition_count, patiently
+from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, partition_count, patiently
 from iskra.client.seen import SeenByKey, SeenByPosition
 from schemas.config import Config, from_json
 from schemas.outputs import MESSAGES, DeadLetter, SloStatus, WindowStats
@@ -101,7 +101,6 @@ class Consumer:
         if group is not None and (until_end or start not in ("beginning", "end")):
             raise ValueError("group: a group begins at 'beginning' or 'end' and never ends by itself")
         self._short = {full_name(namespace, name): name for name in names}
-        self._timeout = connect_timeout
         self._kafka = KafkaConsumer(
             {
                 **CLIENT_SETTINGS,
@@ -175,7 +174,7 @@ class Consumer:
             if message is not None:
                 yield message
 
-    def read_to_end(self, timeout: float = 10.0) -> Iterator[Message]:
+    def read_to_end(self, timeout: float = ANSWER_S) -> Iterator[Message]:
         """Messages up to what is the end of the topics now; blocks only for those.
 
         Args:
@@ -233,9 +232,9 @@ class Consumer:
                 place.offset = _epoch_ms(start)
         if not isinstance(start, str):
             asked = places
-            places = patiently(lambda left: self._kafka.offsets_for_times(asked, timeout=left), self._timeout)
+            places = patiently(lambda left: self._kafka.offsets_for_times(asked, timeout=left), ANSWER_S)
         for place in places:
-            low, high = patiently(functools.partial(self._watermarks, place), self._timeout)
+            low, high = patiently(functools.partial(self._watermarks, place), ANSWER_S)
             if place.offset == OFFSET_END or (place.offset < 0 and place.offset != OFFSET_BEGINNING):
                 place.offset = high  # the number, not the word: what comes from now on is not to be missed
             first = low if place.offset == OFFSET_BEGINNING else place.offset

@@ -33,6 +33,9 @@ _PASSING = frozenset(
 """What a broker answers for a moment after its start or a topic's creation."""
 _PAUSE_S = 0.05
 
+ANSWER_S = 30.0
+"""For a request to a broker that has answered before: one that was killed meanwhile is back within 8 s, and machines are busy."""
+
 T = TypeVar("T")
 
 
