@@ -164,6 +164,7 @@ class Hub:
 
     def subscribe(self, client: Client, what: Subscription, resume: tuple[str, int] | None) -> None:
         """Lets a client look at something else: a snapshot follows, or what it missed if it can resume."""
+        before = client.group
         self._leave_group(client)
         loop_now = asyncio.get_running_loop().time()
         overview = self.world.overview(what.namespace, what.tenant)
@@ -180,7 +181,15 @@ class Hub:
             group.messages.clear()
         group.clients.add(client)
         client.group = group
-        if resume is not None and resume[0] == self.epoch and self.world.can_resume(overview, focus, resume[1]):
+        if (
+            resume is not None
+            and resume[0] == self.epoch
+            and (
+                self.world.can_resume(overview, focus, resume[1])
+                # the same connection looks at another subject: it has the overview, and needs no snapshot of thousands again
+                or (before is not None and before.overview is overview and overview.base <= resume[1] <= client.number)
+            )
+        ):
             client.number = resume[1]
             client.snapshot_due = False
             client.control(b'{"type":"resumed","seq":%d}' % resume[1])

@@ -270,3 +270,24 @@ def test_sending_is_awaited_one_message_at_a_time() -> None:
         assert greatest == 1
 
     run(story())
+
+
+def test_another_subject_on_the_same_connection_costs_no_snapshot() -> None:
+    """Who only turns to another subject has the overview already: it goes on where it was, also for a subject nobody watched."""
+
+    async def story() -> None:
+        centre = hub()
+        for n in range(1, 4):
+            put(centre.world, n)
+        browser = Browser(centre, ALL)
+        await browser.begun()
+        put(centre.world, 4, "beta")
+        centre.pump()
+        await browser.until(lambda: len(browser.messages) == 2)
+        put(centre.world, 5, "gamma")
+        beta = ALL._replace(subject=SubjectKey(NS, "default", "beta"))
+        centre.subscribe(browser.client, beta, ("epoch", browser.messages[-1]["seq"]))
+        await browser.until(lambda: "5" in browser.ids())
+        assert [message["type"] for message in browser.messages] == ["snapshot", "delta", "resumed", "delta"]
+
+    run(story())
