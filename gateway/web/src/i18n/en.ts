@@ -130,6 +130,8 @@ export const en = {
     recomputed: "recomputed from the log",
     matches: "matches",
     differs: "differs",
+    recomputeAt: "Not offered by this gateway. In a terminal:",
+    copyCommand: "Copy the command",
     recomputeFailed: "The log could not be recomputed just now.",
     fell: (w: string, value: string, bound: string, dwell: string | null) =>
       `The ${w} mean fell to **${value}**, under the bound **${bound}**${dwell ? `, and stayed there for ${dwell}` : ""}.`,

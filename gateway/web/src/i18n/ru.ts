@@ -137,6 +137,8 @@ export const ru: Texts = {
     recomputed: "пересчитано по журналу",
     matches: "совпадает",
     differs: "расходится",
+    recomputeAt: "Этот шлюз не пересчитывает. В терминале:",
+    copyCommand: "Скопировать команду",
     recomputeFailed: "Сейчас пересчитать журнал не удалось.",
     fell: (w, value, bound, dwell) =>
       `Среднее за ${w} упало до **${value}**, ниже границы **${bound}**${dwell ? `, и оставалось там ${dwell}` : ""}.`,

@@ -37,7 +37,17 @@ function Recompute({ namespace, id, known }: { namespace: string; id: string; kn
       setState({ kind: absent ? "absent" : "failed" });
     }
   };
-  if (!offered || state.kind === "absent") return null;
+  if (!offered || state.kind === "absent") {
+    const command = `iskra explain ${id}`;
+    return (
+      <div class="recompute">
+        <p class="note">{t.why.recomputeAt}</p>
+        <Copy text={() => command} label={`${t.why.copyCommand} ${command}`}>
+          <code class="mono">{command}</code>
+        </Copy>
+      </div>
+    );
+  }
   return (
     <div class="recompute" aria-live="polite">
       {state.kind === "done" ? (
