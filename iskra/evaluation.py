@@ -33,7 +33,9 @@ def evaluate(
     for message in messages:
         for raw in _items(message):
             refusal: BadPoint | None = None
-            ts = _acceptable_ts(raw, compiled)
+            if raw is not message and raw[:1] == b"[":
+                refusal = BadPoint("invalid", "expected an object, got an array in an array")
+            ts = _acceptable_ts(raw, compiled) if refusal is None else None
             if ts is not None and 0 <= time < ts - max_jump_ms:
                 jump = ts - time
                 refusal = BadPoint(

@@ -1,0 +1,1 @@
+"""Tests of `iskra evaluate`, as a user runs it."""
