@@ -152,7 +152,7 @@ def _windows_after(watch: Watch) -> Callable[[int], Callable[[], bool]]:
 def _rows_after(running: Up) -> Callable[[int], Callable[[], bool]]:
     def back(now: int) -> Callable[[], bool]:
         # a point sent after the kill, in every partition
-        query = f"SELECT uniqExact(partition) FROM iskra.points WHERE ts > fromUnixTimestamp64Milli({now:d})"  # noqa: S608
+        query = f"SELECT uniqExact(partition) FROM iskra.points WHERE ts > fromUnixTimestamp64Milli({now:d})"
 
         def done() -> bool:
             try:
