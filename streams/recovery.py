@@ -5,6 +5,7 @@ They block, so they run in threads. Each waits for a broker that is away.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ log = structlog.get_logger(__name__)
 _decode_state = msgspec.msgpack.Decoder(list[Any]).decode
 
 READ_S = 0.02
+WATERMARK_RETRY_S = 0.1
 """How long one read waits for more: `consume` waits for all it was asked for or this long."""
 
 
@@ -143,5 +145,6 @@ def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int
             if not _passing(error.args[0]):
                 raise
             log.warning("waiting for the broker", topic=topic, partition=partition)
+            time.sleep(WATERMARK_RETRY_S)  # some of these errors come at once, again and again
         else:
             return int(low), int(high)
