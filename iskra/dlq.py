@@ -111,7 +111,7 @@ class Redriver:
         settings = {**CLIENT_SETTINGS, "bootstrap.servers": kafka, "log_level": 2}
         self._consumer = KafkaConsumer({**settings, "group.id": "iskra-reader", "enable.auto.commit": False, "fetch.queue.backoff.ms": 2})
         self._producer = KafkaProducer({**settings, "acks": "all", "enable.idempotence": True})
-        self._partitions = partition_count(self._consumer, self._topic, 10.0)
+        self._partitions = partition_count(self._consumer, self._topic, kafka, 10.0)
 
     def __enter__(self) -> Redriver:
         return self

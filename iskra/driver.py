@@ -105,7 +105,7 @@ class LogWriter:
                 "log_level": 2,
             }
         )
-        self.partitions = partition_count(self._kafka, self._topic, 10.0)
+        self.partitions = partition_count(self._kafka, self._topic, kafka, 10.0)
 
     def write(self, record: Record) -> None:
         """Hands one record over; it is acknowledged after `flush`. Waits while the client's queue is full."""

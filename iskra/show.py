@@ -184,7 +184,7 @@ def last_tick(kafka: str, namespace: str, timeout: float = ANSWER_S) -> int:
     client = KafkaConsumer({**CLIENT_SETTINGS, "bootstrap.servers": kafka, "group.id": "iskra-reader", "enable.auto.commit": False})
     try:
         latest = 0
-        for partition in range(partition_count(client, topic, timeout)):
+        for partition in range(partition_count(client, topic, kafka, timeout)):
             place = TopicPartition(topic, partition)
             low, high = patiently(lambda left, place=place: client.get_watermark_offsets(place, timeout=left), timeout)  # type: ignore[misc]
             place.offset = max(low, high - _TAIL)

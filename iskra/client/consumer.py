@@ -128,7 +128,7 @@ class Consumer:
         self._bounded = until_end
         self._closed = False
         try:
-            counts = {topic: partition_count(self._kafka, topic, connect_timeout) for topic in self._short}
+            counts = {topic: partition_count(self._kafka, topic, kafka, connect_timeout) for topic in self._short}
             if group is None:
                 self._assign(counts, start)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -59,17 +60,36 @@ def patiently(ask: Callable[[float], T], timeout: float) -> T:
         time.sleep(_PAUSE_S)
 
 
-def partition_count(client: Any, topic: str, timeout: float) -> int:
+def partition_count(client: Any, topic: str, kafka: str, timeout: float) -> int:
     """The number of the topic's partitions, as the broker says.
 
     Args:
         client: a confluent-kafka producer, consumer or admin client.
+        kafka: its bootstrap address: while somebody listens there who is only slow, `ANSWER_S` more are waited.
         timeout: s.
     Raises:
         Unreachable: no broker answered in time.
         UnknownTopic: the broker has no such topic.
     """
-    found = patiently(lambda left: client.list_topics(topic, timeout=left).topics[topic], timeout)
+
+    def ask(left: float) -> Any:
+        return client.list_topics(topic, timeout=left).topics[topic]
+
+    try:
+        found = patiently(ask, timeout)
+    except Unreachable:
+        if not any(_listens(address) for address in kafka.split(",")):
+            raise
+        found = patiently(ask, ANSWER_S)
     if found.error is not None or not found.partitions:
         raise UnknownTopic(f"no topic {topic} on the broker; `iskra topics --create` creates a namespace's topics")
     return len(found.partitions)
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.strip().rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=1.0):
+            return True
+    except (OSError, ValueError):
+        return False

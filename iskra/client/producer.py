@@ -93,7 +93,7 @@ class Producer:
             },
             logger=_log,
         )
-        self._batcher = Batcher(partition_count(self._kafka, self._topic, connect_timeout), batch_points, batch_bytes)
+        self._batcher = Batcher(partition_count(self._kafka, self._topic, kafka, connect_timeout), batch_points, batch_bytes)
         self._changed = threading.Condition()
         self._serials = itertools.count()
         self._inflight: dict[int, Batch] = {}

@@ -58,7 +58,7 @@ class Probe:
                 "log_level": 2,
             }
         )
-        self._partition = partition_for(self._key, partition_count(self._producer, self._topic, 10.0))
+        self._partition = partition_for(self._key, partition_count(self._producer, self._topic, kafka, 10.0))
         self._consumer = KafkaConsumer(
             {
                 **CLIENT_SETTINGS,

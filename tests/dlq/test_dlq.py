@@ -113,7 +113,8 @@ def test_a_letter_shows_its_bytes(log: Log) -> None:
     assert '{"subject":"al\\x1bpha"' in shown
     assert "not published again" in shown
     [raw] = log.write(b"\xff\xfe")
-    assert "ff fe" in log.dlq("show", raw).stdout
+    result = log.dlq("show", raw)
+    assert "ff fe" in result.stdout, result.output
     missing = log.dlq("show", "0-9-9-9-dead")
     assert missing.exit_code == 2
     assert "0-9-9-9-dead: expected the id" in missing.output
