@@ -60,7 +60,7 @@ class Ledger:
             "queue.buffering.max.kbytes": QUEUE_KBYTES,
             "reconnect.backoff.max.ms": 200,
             "retry.backoff.max.ms": 200,
-            "socket.timeout.ms": 3000,
+            "socket.connection.setup.timeout.ms": 5000,
             "allow.auto.create.topics": False,
             "log_level": 2,
         }

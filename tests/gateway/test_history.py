@@ -1,0 +1,162 @@
+"""History against the real ClickHouse engine, in tables that the sink's own migrations made."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+import httpx
+import pytest
+
+from gateway.queries import default_step
+from iskra.settings import CLICKHOUSE_PASSWORD_ENV
+from iskra.stack import children, ports
+from sinks.clickhouse import migrations
+from tests.conftest import Store
+from tests.gateway.conftest import Running, eventually
+
+pytestmark = [pytest.mark.kafka, pytest.mark.store]
+T = 1_762_435_200_000  # a whole minute
+
+
+@pytest.fixture(scope="module")
+def served(spawn_gateway: Callable[..., Running], space: str, store: Store) -> Running:
+    return spawn_gateway(namespaces=[space], clickhouse=store.url, password=store.password, wait_for="clickhouse")
+
+
+@pytest.fixture(scope="module")
+def tables(store: Store, space: str, served: Running) -> Any:
+    """A client whose database is that of `space`, with the sink's tables; until then the gateway saw none."""
+    with served.client() as early:
+        assert early.get("/api/v1/verdicts").json() == {"items": []}
+        assert early.get("/api/v1/series", params={"subject": "a", "metric": "clarity", "from": T, "to": T + 1000}).json()["points"] == []
+    address = urlsplit(store.url)
+    login = {"host": address.hostname, "port": address.port, "username": store.user, "password": store.password}
+    clickhouse_connect.get_client(**login).command(f"CREATE DATABASE {space}")
+    client = clickhouse_connect.get_client(**login, database=space)
+    for migration in migrations.load(live=False):
+        for statement in migration.statements:
+            client.command(statement)
+    rows = [("default", "alpha", "clarity", i / 1000, f"toDateTime64({(T + i * 100) / 1000}, 3, 'UTC')", i) for i in range(900)]
+    values = ",".join(f"('{t}','{s}','{m}',{v},{ts},'',0,{i},0,'2025-11-06')" for t, s, m, v, ts, i in rows)
+    client.command(f"INSERT INTO points VALUES {values}")
+    client.command(f"INSERT INTO points VALUES {values}")  # a block that came twice before its parts were merged
+    for n in range(6):  # the windows of the first minute: other means than the points', so that one can tell them apart
+        start = f"toDateTime64({T // 1000 + 10 * n}, 3, 'UTC')"
+        client.command(
+            "INSERT INTO windows (id, tenant, subject, metric, start, size_ms, count, mean, min, max, last, stddev, late, day) "
+            f"VALUES ('w{n}','default','alpha','clarity',{start},10000,100,0.9,0.8,1.0,0.9,0.1,0,'2025-11-06')"
+        )
+    for n, (level, priority, reason) in enumerate([("UNKNOWN", "NULL", "'sparse'"), ("OK", "NULL", "NULL"), ("WARN", "'P2'", "NULL")]):
+        previous = json.dumps({"level": "OK"}) if n else "null"
+        client.command(
+            "INSERT INTO status (id, tenant, subject, metric, level, priority, reason, previous, value, statistic, window_ms, since, "
+            f"evidence, config, day) VALUES ('0-{n}-0-0-aa','default','alpha','clarity','{level}',{priority},{reason},'{previous}',"
+            f"0.5,'mean',30000,toDateTime64({T // 1000 + n}, 3, 'UTC'),'{json.dumps({'count': n, 'rungs': []})}','c0ffee','2025-11-06')"
+        )
+    return client
+
+
+@pytest.fixture
+def client(served: Running, tables: Any) -> Iterator[httpx.Client]:
+    with served.client() as client:
+        yield client
+
+
+def series(client: httpx.Client, **query: Any) -> Any:
+    answer = client.get("/api/v1/series", params={"subject": "alpha", "metric": "clarity", **query})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_seconds_come_from_points_each_counted_once(client: httpx.Client) -> None:
+    """Steps of a second: mean, least, greatest and count of the points, although their block stands there twice."""
+    answer = series(client, **{"from": T, "to": T + 3000, "step": 1000})
+    assert answer["step"] == 1000
+    assert [(row[0], row[4]) for row in answer["points"]] == [(T, 10), (T + 1000, 10), (T + 2000, 10)]
+    assert answer["points"][1] == pytest.approx([T + 1000, 0.0145, 0.010, 0.019, 10])
+
+
+def test_longer_steps_come_from_windows_and_behind_them_from_points(client: httpx.Client) -> None:
+    """Where final windows stand they answer; the time since the last of them is filled from points, without a gap."""
+    answer = series(client, **{"from": T, "to": T + 90_000, "step": 30_000})
+    assert [(row[0], row[4]) for row in answer["points"]] == [(T, 300), (T + 30_000, 300), (T + 60_000, 300)]
+    assert answer["points"][0][1:4] == pytest.approx([0.9, 0.8, 1.0])
+    assert answer["points"][2][1] == pytest.approx(sum(range(600, 900)) / 300 / 1000)
+
+
+def test_the_step_is_chosen_for_about_nine_hundred() -> None:
+    """Fifteen minutes in seconds, a day in whole minutes, a quarter of an hour to three in whole ten seconds."""
+    assert default_step(T, T + 900_000) == 1000
+    assert default_step(T, T + 3 * 3_600_000) == 20_000
+    assert default_step(T, T + 86_400_000) == 120_000
+
+
+def test_verdicts_come_newest_first_with_their_evidence(client: httpx.Client, space: str) -> None:
+    """`previous` and `evidence` are JSON again; nulls are null; one can be asked for by its id."""
+    items = client.get("/api/v1/verdicts", params={"tenant": "default", "subject": "alpha"}).json()["items"]
+    assert [item["id"] for item in items] == ["0-2-0-0-aa", "0-1-0-0-aa", "0-0-0-0-aa"]
+    assert items[0] == {
+        "namespace": space, "id": "0-2-0-0-aa", "tenant": "default", "subject": "alpha", "metric": "clarity", "level": "WARN",
+        "priority": "P2", "reason": None, "previous": {"level": "OK"}, "value": 0.5, "fast_value": None, "statistic": "mean",
+        "window_ms": 30_000, "bound": None, "side": None, "since": T + 2000, "evidence": {"count": 2, "rungs": []}, "config": "c0ffee",
+    }  # fmt: skip
+    assert items[2]["previous"] is None
+    assert client.get("/api/v1/verdicts", params={"limit": 1}).json()["items"] == items[:1]
+    assert client.get("/api/v1/verdicts/0-1-0-0-aa").json() == items[1]
+    assert client.get("/api/v1/verdicts/0-7-0-0-aa").status_code == 404
+
+
+@pytest.mark.parametrize("text", ["' OR 1=1 --", "{subject:String}", "a\\'b", "a\x00b", "ё'", "%", "DB.points"])
+def test_what_is_asked_for_is_bound_and_never_part_of_the_query(client: httpx.Client, text: str) -> None:
+    """Texts that would change a query if they were put into it find nothing."""
+    assert series(client, subject=text, **{"from": T, "to": T + 1000})["points"] == []
+    assert client.get("/api/v1/verdicts", params={"subject": text}).json() == {"items": []}
+    assert client.get("/api/v1/verdicts/x", params={"namespace": text}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"from": T, "to": T},
+        {"from": T + 1, "to": T},
+        {"step": 1},
+        {"from": 0, "to": T, "step": 1000},
+        {"from": -1},
+        {"to": "soon"},
+        {"from": 10**30},
+    ],
+)
+def test_impossible_ranges_are_400_and_say_so(client: httpx.Client, query: dict[str, Any]) -> None:
+    """A range without length, too many steps, or no number: refused before anything is asked."""
+    answer = client.get("/api/v1/series", params={"subject": "alpha", "metric": "clarity", **query})
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
+
+
+def test_a_store_that_comes_later_is_found(spawn_gateway: Callable[..., Running], space: str, tmp_path: Path) -> None:
+    """ClickHouse away at the start: 503 that names it; once it is there, ready, without a restart; again away: 503 again."""
+    port = ports.free_port()
+    gateway = spawn_gateway(namespaces=[space], clickhouse=f"http://127.0.0.1:{port}", password="of-a-test")
+    with gateway.client() as client:
+        assert client.get("/readyz").json()["parts"]["clickhouse"]["up"] is False
+        assert "clickhouse" in client.get("/api/v1/verdicts").json()["detail"]
+        process = children.spawn(
+            [sys.executable, "-m", "iskra", "store", "--data", str(tmp_path / "data"), "--port", str(port)],
+            log=tmp_path / "log",
+            env={**os.environ, CLICKHOUSE_PASSWORD_ENV: "of-a-test"},
+        )
+        try:
+            eventually(lambda: client.get("/readyz").status_code == 200, "ready")
+            assert client.get("/api/v1/verdicts").json() == {"items": []}
+        finally:
+            process.kill()
+            process.wait(10)
+        eventually(lambda: client.get("/readyz").status_code == 503, "away again")
+        assert client.get("/api/slo/status").status_code == 200
