@@ -22,8 +22,9 @@ log = structlog.get_logger(__name__)
 _decode_state = msgspec.msgpack.Decoder(list[Any]).decode
 
 READ_S = 0.02
-WATERMARK_RETRY_S = 0.1
 """How long one read waits for more: `consume` waits for all it was asked for or this long."""
+WATERMARK_RETRY_S = 0.1
+"""Between two looks for a partition's leader."""
 
 
 def reader(kafka: str, **extra: Any) -> Consumer:
