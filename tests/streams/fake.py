@@ -177,8 +177,11 @@ class FakeWorker:
     async def finish(self) -> None:
         """Runs to the end of the log and writes a last checkpoint."""
         await self.apply(len(self._world.log))
-        self.outputs.acknowledge(1_000_000)
         self.start_checkpoint()
+        await self.settle()
+
+    async def settle(self) -> None:
+        """All that is on its way is acknowledged and the checkpoints that were begun are done."""
         while not all(task.done() for task in self._tasks):
             await asyncio.sleep(0)
             self.outputs.acknowledge(1_000_000)
