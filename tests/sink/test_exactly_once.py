@@ -63,13 +63,13 @@ def progress(asking: Any, namespace: str, rows: int) -> None:
 
 
 def test_a_sink_killed_at_random_moments(kafka: str, store: Any, namespace: str, tmp_path: Path) -> None:
-    """kill -9 in the middle of reading, of recording, of inserting, six times."""
+    """kill -9 in the middle of reading, of recording, of inserting, four times."""
     chance = random.Random(4)
     asking = client(store, password=store.password)
     sink = SinkProcess(store, kafka, namespace, tmp_path / "sink.log").start()
     load = Load(kafka, namespace)
     try:
-        for _ in range(6):
+        for _ in range(4):
             progress(asking, namespace, chance.randrange(1, 3000))
             sink.kill()
             sink.start()
