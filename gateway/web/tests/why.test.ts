@@ -134,7 +134,7 @@ test("after UNKNOWN it is told whether the level from before stands", () => {
   expect(why(frozen, config, e)).toContain("The level from before stands");
   const ok = status({ previous: gap, value: 0.8, evidence: { ...entered("high", "P2", 0.85), count: 2, rungs: [] } });
   expect(why(ok, config, e)).toBe(
-    "There are points again: the mean of 2 points is **0.800**, and no bound was crossed.",
+    "There are enough points to judge: the mean of 2 points is **0.800**, and no bound was crossed.",
   );
 });
 

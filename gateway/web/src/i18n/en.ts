@@ -145,9 +145,9 @@ export const en = {
     stillUnder: (bound: string) => `It has not left the next bound, **${bound}**, on the low side.`,
     stillOver: (bound: string) => `It has not left the next bound, **${bound}**, on the high side.`,
     againOk: (n: number, count: string, value: string) =>
-      `There are points again: the mean of ${count} ${plural(n, "point", "points")} is **${value}**, and no bound was crossed.`,
+      `There are enough points to judge: the mean of ${count} ${plural(n, "point", "points")} is **${value}**, and no bound was crossed.`,
     againFrozen: (w: string, value: string, bound: string) =>
-      `There are points again. The level from before stands, since the bound **${bound}** has not been left yet; the ${w} mean is **${value}**.`,
+      `There are enough points again. The level from before stands, since the bound **${bound}** has not been left yet; the ${w} mean is **${value}**.`,
     missing: (age: string) => `No point for **${age}**: what the metric does now, nobody can tell.`,
     sparse: (n: number, count: string, w: string, least: string) =>
       `Only **${count}** ${plural(n, "point", "points")} in the last ${w}; at least ${least} are needed.`,
