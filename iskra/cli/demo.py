@@ -160,7 +160,7 @@ class Terminal:
         """Everything is up."""
         self.line(f"ready in {ready_s:.1f} s; {len(SUBJECTS)} simulated subjects in namespace {NAMESPACE}, time runs at {speed:g}×")
         if running.gateway is not None:
-            self.line(Text.assemble("watch them live:  ", (f"{running.gateway}/pulse", "bold underline")))
+            self.line(Text.assemble("watch them live:  ", (f"{running.gateway}/pulse?namespace={NAMESPACE}", "bold underline")))
         self.line("Ctrl-C stops everything")
 
     def verdict(self, change: Change, status: SloStatus) -> None:
