@@ -41,9 +41,9 @@ def test_an_unknown_key_would_be_noticed() -> None:
 
 
 def test_has_every_part() -> None:
-    """Broker, store, two workers, sink, gateway, pages' proxy, metrics, alerts, dashboards."""
-    expected = {"kafka", "clickhouse", "worker-1", "worker-2", "sink", "gateway", "nginx", "prometheus", "alertmanager", "grafana"}
-    assert expected == set(LONG_RUNNING)
+    """Broker, store, two workers, sink, gateway, reporter, pages' proxy, metrics, alerts, dashboards."""
+    ours = {"worker-1", "worker-2", "sink", "gateway", "reporter"}
+    assert ours | {"kafka", "clickhouse", "nginx", "prometheus", "alertmanager", "grafana"} == set(LONG_RUNNING)
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -85,7 +85,10 @@ def test_ports_are_the_known_ones() -> None:
 def test_recovers_by_itself(name: str) -> None:
     """A service that ends is started again, and one that hangs is seen by a health check."""
     assert SERVICES[name]["restart"] == "unless-stopped"
-    assert SERVICES[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+    if name == "reporter":  # it serves nothing that could be asked
+        assert "healthcheck" not in SERVICES[name]
+    else:
+        assert SERVICES[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -201,6 +204,8 @@ def test_prometheus_reads_services_that_exist() -> None:
     targets = {target for job in config["scrape_configs"] for group in job["static_configs"] for target in group["targets"]}
     ours = {"worker-1:9100", "worker-2:9100", "sink:9100", "gateway:8080"}
     assert targets == ours | {"clickhouse:9363", "127.0.0.1:9090", "alertmanager:9093", "grafana:3000"}
+    told = {argument.removeprefix("--metrics=http://").removesuffix("/metrics") for argument in SERVICES["reporter"]["command"][1:]}
+    assert told == ours
     for target in ours:
         name, port = target.split(":")
         assert port in SERVICES[name]["command"], target
