@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import sys
 from time import monotonic, perf_counter
@@ -346,6 +347,12 @@ def run(settings: Settings) -> int:
     uvloop.install()
 
     async def main() -> int:
-        return await Worker(settings).run()
+        code = await Worker(settings).run()
+        if code:
+            # Nothing is left to save, and a thread of the transport that waits for a broker must not hold the process:
+            # whoever started it starts it again, from the last checkpoint.
+            sys.stderr.flush()
+            os._exit(code)
+        return code
 
     return asyncio.run(main())
