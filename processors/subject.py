@@ -36,6 +36,7 @@ class Subject:
         "poisoned",
         "second",
         "series",
+        "sizes",
         "tenant",
         "time",
         "timing",
@@ -50,6 +51,7 @@ class Subject:
         self.time = time
         self.second = time // 1000
         self.series: dict[str, Series] = {}
+        self.sizes = compiled.sizes
         self.awake: list[Series] = []
         self.point_tick = tick  # number of the partition's tick that came last before the last accepted point
         self.due = 0  # number of the tick at which it is to be looked at again
@@ -244,9 +246,18 @@ class Subject:
     def rebind(self, compiled: Compiled) -> None:
         """Judges by another configuration from now on: rungs of the same side and priority keep their state."""
         self.timing = compiled.timing(f"{self.tenant}/{self.name}")
+        settled = (self.second - compiled.lateness) // compiled.base * compiled.base
         for old in list(self.series.values()):
             old.sync(self.second)
-            self.series[old.name] = _rebound(old, compiled, self.timing, self.second)
+            # what lies before the new sizes' first part belongs to the open windows of the sizes that stay
+            part = _take_part(old, settled)
+            for gathered in old.parts:
+                gathered.merge(part)
+            parts = dict(zip(self.sizes, old.parts, strict=True))
+            new = _rebound(old, compiled, self.timing, self.second)
+            new.parts = [parts.get(size) or Part() for size in compiled.sizes]
+            self.series[old.name] = new
+        self.sizes = compiled.sizes
         self.awake = sorted((series for series in self.series.values() if series.awake), key=_IN_ORDER)
 
 
@@ -275,8 +286,6 @@ def _rebound(old: Series, compiled: Compiled, timing: SubjectTiming, second: int
     new.current, new.current_offset, new.past = old.current, old.current_offset, old.past
     new.max_ts, new.run_value, new.run_count, new.run_ts = old.max_ts, old.run_value, old.run_count, old.run_ts
     new.late, new.refused = old.late, old.refused
-    if len(new.parts) == len(old.parts):
-        new.parts = old.parts
     if new.ladder is not None and old.ladder is not None:
         new.ladder.inherit(old.ladder)
         kept = min(spec.window, old.spec.window)

@@ -87,6 +87,7 @@ SMALL = config()
 
 OTHER_BOUNDS = config(
     tenants=["default"],
+    windows=["2s", "4s", "10s"],
     defaults={"clear_for": "1s", "min_points": 3, "missing_after": "4s", "stuck_after": "5s"},
     metrics={
         **_SMALL["metrics"],
@@ -95,7 +96,7 @@ OTHER_BOUNDS = config(
     },
     subjects=[],
 )
-"""Takes the place of `SMALL` in the middle of a stream: other bounds and times, rungs gone and rungs new, a tenant unknown."""
+"""Takes the place of `SMALL` in the middle of a stream: other windows, bounds and times, rungs gone and rungs new, a tenant unknown."""
 
 NO_LATENESS = config(time={"allowed_lateness": "0s", "max_skew": "0s", "idle_after": 1, "expire_after": 12}, subjects=[])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -78,9 +79,16 @@ class Metric:
     status: dict[str, Any] | None = None
     final: set[tuple[int, int]] = field(default_factory=set)
     entries: int = 0
+    begun: dict[int, int] = field(default_factory=dict)
 
-    def configure(self, config: Config) -> None:
-        """Takes the rungs of a configuration; those that there were keep their state."""
+    def configure(self, config: Config, time: int | None = None) -> None:
+        """Takes the rungs of a configuration; those that there were keep their state. `time`: subject time at a marker, ms."""
+        # the last instant, before subject time − lateness, that the sizes of the old or of the new configuration divide
+        bases = [math.gcd(*sizes) for sizes in (list(self.begun), config.windows) if sizes]
+        settled = 0 if time is None else time // 1000 * 1000 - config.time.allowed_lateness
+        begin = max(settled // base * base for base in bases)
+        # a size that is new looks at no older points
+        self.begun = {size: self.begun.get(size, begin) for size in config.windows}
         old = {(rung.side, rung.priority): rung for rung in self.rungs}
         self.rungs, self.judging = [], None
         if self.name in config.metrics:
@@ -104,15 +112,16 @@ class Metric:
     def windows_due(self, size: int, time: int, lateness: int) -> list[dict[str, Any]]:
         """The tumbling windows of a size that are final at this subject time, were not emitted yet and are not empty."""
         found = []
-        for start in sorted({point.ts // size * size for point in self.points if not point.late}):
+        begun = self.begun[size]
+        for start in sorted({point.ts // size * size for point in self.points if not point.late and point.ts >= begun}):
             end = start + size
             if end + lateness <= time and (size, start) not in self.final:
                 self.final.add((size, start))
-                found.append(self._window(start, end))
+                found.append(self._window(start, end, begun))
         return found
 
-    def _window(self, start: int, end: int) -> dict[str, Any]:
-        points = self.on_time(start, end)
+    def _window(self, start: int, end: int, begun: int) -> dict[str, Any]:
+        points = self.on_time(max(start, begun), end)
         values = [point.value for point in points]
         newest = max(point.ts for point in points)
         with_quantiles = end - start >= 10_000

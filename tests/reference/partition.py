@@ -126,7 +126,7 @@ class Reference:
         self.config = config
         for subject in self.subjects.values():
             for metric in subject.metrics.values():
-                metric.configure(config)
+                metric.configure(config, subject.time)
 
     # admission
 
