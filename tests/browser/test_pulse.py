@@ -120,6 +120,8 @@ def test_a_warning_comes_with_its_evidence(stack: Stack, open_page: OpenPage) ->
     expect(table).to_contain_text(f"{stack.namespace}.metrics.points/")
     expect(table).to_contain_text(re.compile(r"points behind it\d+, none late"))
     assert re.fullmatch(r"[0-9a-f]{12}", why.locator("dd.mono").nth(1).inner_text())
+    why.get_by_role("button", name="Recompute from the log").click()
+    expect(why.locator(".recompute dd")).to_have_text(re.compile("matches"))
     page.get_by_role("searchbox").fill(subject)
     expect(option(page, subject)).to_have_attribute("title", re.compile(r"WARN P2 · clarity"))
     expect(page.locator(".feed li").first).to_contain_text("WARN P2")
