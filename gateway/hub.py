@@ -29,7 +29,9 @@ SNAPSHOT_SHARED_S = 0.5
 CONTROLS_KEPT = 32
 """Answers (pong, error) that may wait for a client; more are dropped, oldest first."""
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Event = dict[str, Any]
+"""An ASGI event; one object goes to all clients of a group, so it is never changed."""
+Send = Callable[[Event], Awaitable[None]]
 
 
 class Subscription(NamedTuple):
@@ -55,7 +57,7 @@ class Group:
         self.timer: asyncio.TimerHandle | None = None
         self.urgent = False
         self.empty_since = now
-        self.messages: dict[int, bytes | None] = {}
+        self.messages: dict[int, Event | None] = {}
 
     def wait(self, now: float) -> float:
         """Seconds until the bucket lets the group send (0: now)."""
@@ -103,10 +105,10 @@ class Client:
     async def run(self) -> None:
         """Sends until the connection ends."""
         loop = asyncio.get_running_loop()
-        sent = self.hub.metrics.sent
+        send = self.send
         while True:
-            message, kind = self._next()
-            if message is None:
+            event = self._next()
+            if event is None:
                 self.waiter = loop.create_future()
                 try:
                     await self.waiter
@@ -114,23 +116,31 @@ class Client:
                     self.waiter = None
                 continue
             self.sending_since = loop.time()
-            await self.send({"type": "websocket.send", "text": message.decode()})
+            await send(event)
             self.sending_since = None
-            sent.labels(kind).inc()
 
-    def _next(self) -> tuple[bytes | None, str]:
-        message: bytes | None
+    def _next(self) -> Event | None:
+        sent = self.hub.sent
         if self.controls:
-            return self.controls.pop(0), "control"
+            sent["control"].inc()
+            return text(self.controls.pop(0))
         if self.group is None:
-            return None, ""
+            return None
         if self.snapshot_due:
             self.snapshot_due = False
+            sent["snapshot"].inc()
             self.number, message = self.hub.snapshot(self.group, self.number)
-            return message, "snapshot"
-        message = self.hub.message(self.group, self.number)
+            return text(message)
+        event = self.hub.message(self.group, self.number)
         self.number = max(self.number, self.group.number)
-        return message, "delta"
+        if event is not None:
+            sent["delta"].inc()
+        return event
+
+
+def text(message: bytes) -> Event:
+    """The event that sends a text message."""
+    return {"type": "websocket.send", "text": message.decode()}
 
 
 class Hub:
@@ -144,6 +154,7 @@ class Hub:
         self.ws_behind = ws_behind
         self.clients: set[Client] = set()
         self.groups: dict[Subscription, Group] = {}
+        self.sent = {kind: metrics.sent.labels(kind) for kind in ("control", "snapshot", "delta")}
         self.watched: Callable[[set[SubjectKey]], None] = lambda _: None
         self._by_source: dict[Overview | Focus, set[Group]] = {}
 
@@ -248,13 +259,13 @@ class Hub:
         for client in group.clients:
             client.notify()
 
-    def message(self, group: Group, since: int) -> bytes | None:
+    def message(self, group: Group, since: int) -> Event | None:
         """What a client at `since` has not seen of its group; encoded once for all that stand there."""
         if since >= group.number:
             return None
         if since not in group.messages:
-            focus = group.focus
-            group.messages[since] = self.world.delta(group.overview, focus, group.what.points, since, group.number, _now_ms())
+            delta = self.world.delta(group.overview, group.focus, group.what.points, since, group.number, _now_ms())
+            group.messages[since] = None if delta is None else text(delta)
         return group.messages[since]
 
     def snapshot(self, group: Group, seen: int) -> tuple[int, bytes]:

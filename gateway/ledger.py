@@ -69,7 +69,7 @@ class Ledger:
         """Told, on the loop, when something failed that may mean that the broker is away."""
         self._topic = full_name(namespace, POINTS)
         self._producer = self._new()
-        self._doubtful = False
+        self._broken = False
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="ledger", daemon=True)
         self.partitions = 0
@@ -94,17 +94,16 @@ class Ledger:
         return Producer({**self._settings, "error_cb": self._on_error})
 
     def _on_error(self, error: KafkaError) -> None:
-        self._doubtful = self._doubtful or bool(error.fatal())
+        self._broken = self._broken or bool(error.fatal())
         self._call(self.suspect)
 
     def _renew(self) -> None:
-        """Puts a fresh producer in the place of one that failed while the broker was away.
+        """Puts a fresh producer in the place of one that lost its place in the log for good and refuses everything.
 
-        An idempotent producer whose messages timed out, or whose broker was killed, can wait for its place in the log
-        for minutes although the broker is back. What it still holds was not acknowledged and is given up: 503.
+        What the old one still holds was not acknowledged and is given up: 503.
         """
         log.info("producer begins anew")
-        old, self._producer, self._doubtful = self._producer, self._new(), False
+        old, self._producer, self._broken = self._producer, self._new(), False
         threading.Thread(target=_give_up, args=(old,), name="ledger-old", daemon=True).start()
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -130,7 +129,7 @@ class Ledger:
         if leaderless or not topic.partitions:
             raise Away(f"topic {self._topic}: no leader for partitions {leaderless}")
         self.partitions = len(topic.partitions)
-        if self._doubtful:
+        if self._broken:
             self._renew()
 
     async def append(self, records: list[Record], within: float) -> None:
@@ -159,11 +158,7 @@ class Ledger:
         try:
             async with asyncio.timeout(within):
                 await done
-        except Away:
-            self._doubtful = True
-            raise
         except TimeoutError:
-            self._doubtful = True
             self.suspect()
             raise Away(f"not acknowledged within {within:g} s") from None
 

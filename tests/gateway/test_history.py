@@ -37,7 +37,7 @@ def tables(store: Store, space: str, served: Running) -> Any:
         assert early.get("/api/v1/verdicts").json() == {"items": []}
         assert early.get("/api/v1/series", params={"subject": "a", "metric": "clarity", "from": T, "to": T + 1000}).json()["points"] == []
     address = urlsplit(store.url)
-    login = {"host": address.hostname, "port": address.port, "username": store.user, "password": store.password}
+    login: dict[str, Any] = {"host": address.hostname, "port": address.port, "username": store.user, "password": store.password}
     clickhouse_connect.get_client(**login).command(f"CREATE DATABASE {space}")
     client = clickhouse_connect.get_client(**login, database=space)
     for migration in migrations.load(live=False):
