@@ -81,7 +81,8 @@ class Metrics(Collector):
         yield _gauge(
             "iskra_worker_next_offset", "Offset of the next record to apply.", "partition", {p.number: p.next_offset for p in partitions}
         )
-        yield _gauge("iskra_worker_lag", "Records not applied yet.", "partition", {p.number: p.lag for p in partitions})
+        yield GaugeMetricFamily("iskra_worker_partitions", "Partitions owned now.", len(partitions))
+        yield _gauge("iskra_worker_lag", "Records not applied yet.", "partition", {p.number: worker.lag(p) for p in partitions})
         yield _gauge(
             "iskra_worker_subjects", "Subjects known.", "partition", {p.number: len(list(p.engine.subject_keys())) for p in partitions}
         )
@@ -131,7 +132,7 @@ class Metrics(Collector):
         for partition in list(worker.partitions.values()):
             if partition.waits_for is not None:
                 return 503, f"partition {partition.number} waits for configuration {partition.waits_for}: `iskra config push`"
-            if partition.lag and now - partition.committed_at > STALE_S:
+            if worker.lag(partition) and now - partition.committed_at > STALE_S:
                 return 503, f"partition {partition.number}: no checkpoint for {now - partition.committed_at:.0f} s"
         return 200, "ok"
 

@@ -45,12 +45,6 @@ class Partition:
         self.records = 0
         self.points = 0
         self.gaps = 0
-        self.end = catch_up
-
-    @property
-    def lag(self) -> int:
-        """Records of the log that are not applied yet, as far as known."""
-        return max(0, self.end - max(self.next_offset, 0))
 
     def special(self, record: Any, configs: Configs) -> list[Output] | None:
         """Applies a record that has headers.

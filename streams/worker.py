@@ -234,6 +234,14 @@ class Worker:
         partition = self.partitions.get(number)
         return None if partition is None else max(partition.next_offset, 0)
 
+    def lag(self, partition: Partition) -> int:
+        """Records of its log that are not applied yet, as far as the last fetch told. Thread-safe."""
+        try:
+            end = self.thread.highwater(self._tp(partition.number))
+        except Exception:  # noqa: BLE001 - in the middle of a rebalance the client asserts; the next look will tell
+            return 0
+        return max(0, (end or 0) - max(partition.next_offset, 0))
+
     def _ticking(self) -> list[int]:
         return [number for number, partition in self.partitions.items() if not partition.halted] if self.ready else []
 
