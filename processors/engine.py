@@ -23,7 +23,7 @@ from processors.subject import Subject
 from schemas import topics
 from schemas.config import Config
 from schemas.partitioning import partition_for, subject_key
-from schemas.points import MAX_POINTS, TIMED_POINTS, BadPoint, Point, TimedPoint, raw_items, split
+from schemas.points import MAX_POINTS, MAX_TS_MS, TIMED_POINTS, BadPoint, Point, TimedPoint, raw_items, split
 
 __all__ = ["Output", "PartitionEngine", "Record"]
 
@@ -400,9 +400,9 @@ class PartitionEngine:
                 self._sources.add(point.source)
         else:
             ts = point.ts
-            check_value(point.value, series.spec.min_value, series.spec.max_value)
-            if ts < 0:
+            if not 0 <= ts <= MAX_TS_MS:
                 check(point, compiled)
+            check_value(point.value, series.spec.min_value, series.spec.max_value)
         if subject is None:
             self._check_partition(point)
         if ts > latest:
