@@ -103,6 +103,7 @@ NO_LATENESS = config(time={"allowed_lateness": "0s", "max_skew": "0s", "idle_aft
 PATIENT = config(
     time={"idle_after": 5, "allowed_lateness": "4s"},
     windows=["3s", "7s"],
+    metrics={"mood": {"label": "in the order of the configuration, but without a bound"}},
     defaults={"window": "8s", "fast_window": "8s", "fast_min_points": 4, "for": {"P0": "500ms", "P1": "1500ms", "P2": "2500ms"}},
 )
 """Durations that are no whole seconds, window sizes that do not divide a minute."""

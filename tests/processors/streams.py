@@ -6,6 +6,7 @@ Hypothesis draws the scenes, so a failing log shrinks to a few of them; inside a
 from __future__ import annotations
 
 import datetime as dt
+import json
 import random
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -158,10 +159,10 @@ class _Writer:
                 self._message(dice, point)
 
     def _message(self, dice: random.Random, content: Any) -> None:
-        if dice.random() < 0.1:
+        if dice.random() < 0.1 and b"10000000000000000000000000" not in json.dumps(content).encode():
             self._append("points", self.now, msgspec.msgpack.encode(content), "msgpack")
         else:
-            self._append("points", self.now, msgspec.json.encode(content))
+            self._append("points", self.now, json.dumps(content, ensure_ascii=False).encode())
 
     def _metric(self, scene: Scene) -> tuple[str, Metric]:
         names = list(self.config.metrics)
@@ -184,6 +185,8 @@ class _Writer:
         if tenant != "default" or (dice is not None and dice.random() < 0.2):
             point["tenant"] = tenant
         if dice is not None and dice.random() < 0.1:
+            point["source"] = dice.choice(("dialogue-42", "x"))
+        if dice is not None and dice.random() < 0.1:
             point["ts"] = dt.datetime.fromtimestamp(ts // 1000, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{ts % 1000:03d}9Z"
         return point
 
@@ -193,7 +196,7 @@ class _Writer:
             other = Scene(**{**scene.__dict__, "who": dice.randrange(4), "which": dice.randrange(4)})
             late = dice.choice((0, 0, 0, 1200, 6000))
             points.append(self._point(other, dice, self.now - late) if dice.random() < 0.85 else self._bad(other, dice))
-        self._append("points", self.now, msgspec.json.encode(points))
+        self._append("points", self.now, json.dumps(points, ensure_ascii=False).encode())
 
     def _bad(self, scene: Scene, dice: random.Random) -> dict[str, Any]:
         time = self.config.time
@@ -209,6 +212,10 @@ class _Writer:
                     {"ts": self.now - time.max_age - 1},
                     {"ts": self.now / 1.0 + 0.5},
                     {"ts": str(self.now)},
+                    {"ts": float(self.now)},
+                    {"ts": 253_402_300_800_000},
+                    {"ts": 10**25},
+                    {"ts": -1},
                     {"source": "a/b"},
                     {"subject": "no/slash"},
                     {"metric": "Clarity"},

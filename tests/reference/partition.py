@@ -185,8 +185,7 @@ class Reference:
             subject.metrics[reading.metric].configure(self.config)
         metric = subject.metrics[reading.metric]
         metric.points.append(Kept(at.offset, reading.ts, reading.value, late, subject.time))
-        if reading.metric in self.config.metrics:
-            yield from self._judge(subject, metric, Cause(subject.time, True, at.partition, at.offset))
+        yield from self._judge(subject, metric, Cause(subject.time, True, at.partition, at.offset))
 
     def _move(self, subject: Subject, to: int, at: Position) -> Iterator[tuple[str, int, dict[str, Any]]]:
         """Subject time goes on to `to`, if that is ahead: every whole second on the way is judged, in order."""
@@ -198,16 +197,18 @@ class Reference:
         subject.time = max(subject.time, to)
 
     def _judge_second(self, subject: Subject, cause: Cause) -> Iterator[tuple[str, int, dict[str, Any]]]:
-        with_ladder = [name for name in self.config.metrics if name in subject.metrics]
+        configured = [name for name in self.config.metrics if name in subject.metrics]
         others = sorted(name for name in subject.metrics if name not in self.config.metrics)
         for size in self.config.windows:
-            for name in with_ladder + others:
+            for name in configured + others:
                 for window in subject.metrics[name].windows_due(size, cause.time, self.config.time.allowed_lateness):
                     yield "slo.windows", window["start"] + window["size_ms"], {**self._names(subject), **window}
-        for name in with_ladder:
+        for name in configured:
             yield from self._judge(subject, subject.metrics[name], cause)
 
     def _judge(self, subject: Subject, metric: Metric, cause: Cause) -> Iterator[tuple[str, int, dict[str, Any]]]:
+        if not metric.rungs:
+            return  # no bound, no ladder, no status
         override = self._override(f"{subject.tenant}/{subject.name}")
         status = metric.judge(cause, override.missing_after if override else None)
         if status is not None:
