@@ -32,6 +32,17 @@ _PASSING = frozenset(
     }
 )
 """What a broker answers for a moment after its start or a topic's creation."""
+_FINAL = frozenset(
+    {
+        KafkaError._INVALID_ARG,  # noqa: SLF001 - the library's names for its own error codes
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+        KafkaError._AUTHENTICATION,  # noqa: SLF001
+        KafkaError._SSL,  # noqa: SLF001
+        KafkaError._FATAL,  # noqa: SLF001
+    }
+)
+"""Of the client library's own errors (negative codes) those that no waiting mends; the others are a connection that breaks and is made anew."""
 _PAUSE_S = 0.05
 
 ANSWER_S = 30.0
@@ -55,9 +66,15 @@ def patiently(ask: Callable[[float], T], timeout: float) -> T:
             return ask(max(deadline - time.monotonic(), 0.001))
         except KafkaException as error:
             reason = error.args[0]
-            if time.monotonic() >= deadline or not (reason.retriable() or reason.code() in _PASSING):
+            if time.monotonic() >= deadline or not _passes(reason):
                 raise Unreachable(f"no Kafka broker answered within {timeout:g} s: {reason.str()}") from error
         time.sleep(_PAUSE_S)
+
+
+def _passes(reason: KafkaError) -> bool:
+    """Whether asking again may help."""
+    code = reason.code()
+    return reason.retriable() or code in _PASSING or (code < 0 and code not in _FINAL)
 
 
 def partition_count(client: Any, topic: str, kafka: str, timeout: float) -> int:
