@@ -11,12 +11,17 @@
 What is listed here is the public surface; docs/sdk.md explains it.
 """
 
+import logging
+
 from iskra.client.consumer import Consumer, Message, Start, Value
 from iskra.client.errors import BufferFull, ClientError, InvalidPoint, NotAcknowledged, UnknownTopic, Unreachable, Unreadable
 from iskra.client.producer import Producer
 from schemas.config import Config
 from schemas.outputs import DeadLetter, SloStatus, WindowStats
 from schemas.points import Point
+
+# a library says nothing unless its user wants to hear it: the logger `iskra.client`
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
     "BufferFull",

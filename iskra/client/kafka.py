@@ -42,7 +42,7 @@ _FINAL = frozenset(
         KafkaError._FATAL,  # noqa: SLF001
     }
 )
-"""Of the client library's own errors (negative codes) those that no waiting mends; the others are a connection that breaks and is made anew."""
+"""Of the client library's own errors (negative codes) those that no waiting mends; the others are connections that come back."""
 _PAUSE_S = 0.05
 
 ANSWER_S = 30.0
