@@ -56,7 +56,7 @@ class Part:
     ready: Callable[[], bool] | None = None
     start_timeout: float = 120.0
     stop_timeout: float = 20.0
-    attempts: int = 2
+    attempts: int = 3
 
 
 @dataclass

@@ -110,7 +110,7 @@ def test_a_part_that_ends_again_and_again_is_named(tmp_path: Path, monkeypatch: 
 
 
 def test_a_part_that_does_not_start_is_given_up_with_its_last_words(tmp_path: Path) -> None:
-    """At the first start a part that ends is tried twice, then it is an error that quotes it and names its log."""
+    """At the first start a part that ends is tried three times, then it is an error that quotes it and names its log."""
 
     async def scenario() -> None:
         supervisor = Supervisor(tmp_path)
@@ -122,7 +122,7 @@ def test_a_part_that_does_not_start_is_given_up_with_its_last_words(tmp_path: Pa
             await supervisor.stop([])
 
     asyncio.run(scenario())
-    assert (tmp_path / "logs" / "broken.log").read_text().count("no such disk") == 2
+    assert (tmp_path / "logs" / "broken.log").read_text().count("no such disk") == 3
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
