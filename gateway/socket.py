@@ -1,7 +1,7 @@
 """The WebSocket at `/ws`: what a browser may ask, and the life of one connection.
 
-A plain ASGI application: at 25,000 messages a second every layer counts. The messages are described in
-`docs/gateway.md`; a browser sends little (subscribe, ping), so a message that is long or makes no sense is answered
+A plain ASGI application: at 25,000 messages a second every layer counts. What a browser may send stands below, what it gets
+is made in `world` and `app`; a browser sends little (subscribe, ping), so a message that is long or makes no sense is answered
 with an error, and a flood of them ends the connection.
 """
 
