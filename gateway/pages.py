@@ -33,7 +33,7 @@ _TYPES = {
 MISSING = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Iskra</title>
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:4em auto}}code{{background:#8882;padding:.2em .4em}}</style>
 <h1>The pages are not built yet</h1>
-<p>Build them with <code>make web</code> (or, in <code>gateway/web</code>: <code>{BUILD_COMMAND}</code>) and load this page again.</p>
+<p>Build them with <code>make setup</code> (or, in <code>gateway/web</code>: <code>{BUILD_COMMAND}</code>) and load this page again.</p>
 <p>Everything else works: <a href="/status">status</a>, <a href="/api/docs">API</a>.</p></html>"""
 
 
