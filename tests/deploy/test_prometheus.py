@@ -86,3 +86,5 @@ def test_every_alert_has_what_an_operator_needs() -> None:
         anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
         assert anchor in anchors, f"{rule['alert']}: no section #{anchor} in {path}"
     assert len({rule["alert"] for rule in RULES}) == len(RULES)
+    text = (ROOT / "docs" / "operations" / "troubleshooting.md").read_text()
+    assert set(re.findall(r"\bIskra[A-Z]\w+", text)) == {rule["alert"] for rule in RULES}
