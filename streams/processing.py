@@ -100,7 +100,8 @@ class Processing:
         epoch = partition.epoch
         expected = partition.next_offset
         count = points = 0
-        for record in batch:
+        coming = iter(batch)
+        for record in coming:
             offset = record.offset
             if offset != expected:
                 if offset < expected:
@@ -113,7 +114,7 @@ class Processing:
                 outs = partition.special(record, self._configs)
                 if outs is None:
                     partition.next_offset = offset
-                    partition.backlog.extend(([record], batch))
+                    partition.backlog.extend(([record], list(iter(coming.__next__, None))))  # a batch refuses a second `iter`
                     self._on_waiting(partition)
                     break
             else:

@@ -30,7 +30,7 @@ def test_marker_in_midstream(kafka: str, namespace: str, tmp_path: Path) -> None
     """A marker whose body is not there yet is waited for; from its place on it judges, and a restart does not bring the old one back."""
     config = config_files.parse(STRICTER, "stricter")
     name = config_hash(config).encode()
-    producer = Producer({"bootstrap.servers": kafka})
+    producer = Producer({"bootstrap.servers": kafka, "log_level": 0})
     headers: Any = [(HEADER_KIND, KIND_CONFIG)]
     with Load(kafka, namespace) as load, WorkerProcess(kafka, namespace, tmp_path) as worker:
         wait_for(lambda: statuses_on_topic(kafka, namespace) >= 20, "the stream under way")
