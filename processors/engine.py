@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from processors.admission import check, check_value, dead_letter, dead_letter_key, readable
 from processors.compiled import Compiled, to_int
 from processors.emission import Emission, Output
-from processors.schedule import Schedule
+from processors.population import Population
+from processors.record import Record
 from processors.series import Series
 from processors.state import dump, load
 from processors.subject import Subject
@@ -31,24 +31,6 @@ KNOWN_SOURCES = 100_000
 """So many checked sources are remembered."""
 
 _NO_SERIES: dict[str, Series] = {}
-
-
-class Record(NamedTuple):
-    """A record of the points topic.
-
-    Attributes:
-        offset: its place in the partition. timestamp: record time, ms. value: bytes as they stand in the log.
-        kind: None for points, else `tick`, `command`, `config`. encoding: `msgpack`, or None for JSON.
-        origin: `PARTITION-OFFSET` of the original of a replayed record. redrive: published again by `dlq redrive`.
-    """
-
-    offset: int
-    timestamp: int
-    value: bytes = b""
-    kind: str | None = None
-    encoding: str | None = None
-    origin: str | None = None
-    redrive: bool = False
 
 
 class PartitionEngine:
@@ -68,19 +50,12 @@ class PartitionEngine:
         self.live = live
         self.position = -1
         self.log_time = 0
-        self.last_tick = -1
-        self.tick_count = 0
         self._compiled = Compiled(config)
         self._configurations: dict[str, Compiled] = {self._compiled.hash: self._compiled}
         self._emission = Emission(topic, partition)
         self._emission.config = self._compiled.hash
-        self._subjects: dict[str, dict[str, Subject]] = {}
-        self._by_key: dict[bytes, Subject] = {}
-        self._schedule = Schedule()
-        self._changed: list[Subject] = []
-        self._forgotten: list[bytes] = []
+        self._population = Population(self._compiled.expire_after)
         self._sources: set[str] = set()
-        self._restored_to = -1  # records up to here may stand in a restored state already
 
     # --- what stands ---
 
@@ -89,21 +64,31 @@ class PartitionEngine:
         """Hash of the configuration in force."""
         return self._compiled.hash
 
+    @property
+    def last_tick(self) -> int:
+        """Second of the last tick, -1: there was none. A caller that makes the ticks sets it before the first."""
+        return self._population.last_tick
+
+    @last_tick.setter
+    def last_tick(self, second: int) -> None:
+        self._population.last_tick = second
+
+    @property
+    def tick_count(self) -> int:
+        """Number of ticks so far."""
+        return self._population.tick_count
+
     def subject_keys(self) -> Iterable[bytes]:
         """Keys of the subjects that are known."""
-        return self._by_key.keys()
+        return self._population.by_key.keys()
 
     def take_changed(self) -> list[bytes]:
         """Keys of the subjects that changed since the last call (and are still known)."""
-        changed, self._changed = self._changed, []
-        for subject in changed:
-            subject.changed = False
-        return [subject.key for subject in changed if self._by_key.get(subject.key) is subject]
+        return self._population.take_changed()
 
     def forgotten(self) -> list[bytes]:
         """Keys of the subjects closed since the last call; each owes a tombstone."""
-        gone, self._forgotten = self._forgotten, []
-        return gone
+        return self._population.take_forgotten()
 
     def snapshot(self, key: bytes) -> bytes:
         """The state of the subject, standing at `position`.
@@ -111,7 +96,7 @@ class PartitionEngine:
         Raises:
             KeyError: no such subject.
         """
-        return dump(self._by_key[key], self.position, self._compiled.hash)
+        return dump(self._population.by_key[key], self.position, self._compiled.hash)
 
     def restore(
         self,
@@ -130,7 +115,9 @@ class PartitionEngine:
             position: offset of the last record that the cut contains; log_time (ms), last_tick (s) and tick_count as of it.
             configurations: gives the configuration of a hash that a state names.
         """
-        self.position, self.log_time, self.last_tick, self.tick_count = position, log_time, last_tick, tick_count
+        population = self._population
+        self.position, self.log_time = position, log_time
+        population.last_tick, population.tick_count = last_tick, tick_count
 
         def compiled(named: str) -> Compiled:
             if named not in self._configurations:
@@ -138,9 +125,7 @@ class PartitionEngine:
             return self._configurations[named]
 
         for raw in states:
-            subject = load(raw, compiled)
-            self._restored_to = max(self._restored_to, subject.offset)
-            self._enter(subject)
+            population.enter(load(raw, compiled))
 
     # --- records ---
 
@@ -201,16 +186,9 @@ class PartitionEngine:
             emission.begin(self.partition, self.position, label)
             self.log_time = max(self.log_time, timestamp)
         second = timestamp // 1000
-        if second <= self.last_tick:
-            return emission.outputs
-        self.last_tick = second
-        self.tick_count += 1
-        due = self._schedule.due(self.tick_count)
-        if due:
-            for key in sorted(due):
-                subject = self._by_key.get(key)
-                if subject is not None and subject.due <= self.tick_count:
-                    self._look_at(subject, second, offset, emission)
+        if second > self._population.last_tick:
+            for subject in self._population.tick(second):
+                self._look_at(subject, second, offset, emission)
         return emission.outputs
 
     def skip_ticks(self, last: int) -> int:
@@ -219,14 +197,7 @@ class PartitionEngine:
         Returns:
             The second of the next tick that has to be applied; greater than `last` if none of them.
         """
-        free = last - self.last_tick if self.last_tick >= 0 else 0
-        next_due = self._schedule.next_due()
-        if next_due is not None:
-            free = min(free, next_due - self.tick_count - 1)
-        if free > 0:
-            self.last_tick += free
-            self.tick_count += free
-        return self.last_tick + 1
+        return self._population.skip_ticks(last)
 
     def configure(self, offset: int, timestamp: int, config: Config) -> list[Output]:
         """Applies a configuration marker whose body is `config`: what follows is judged by it."""
@@ -237,14 +208,16 @@ class PartitionEngine:
         self._configurations[compiled.hash] = compiled
         self._compiled = compiled
         emission.config = compiled.hash
-        for subject in self._by_key.values():
+        population = self._population
+        population.expire_after = compiled.expire_after
+        for subject in population.by_key.values():
             if subject.offset >= offset:
                 continue
-            self._wake_up(subject)
+            population.wake_up(subject)
             subject.poisoned = False
             subject.rebind(compiled)
-            self._mark(subject)
-            self._plan(subject, self.tick_count + 1)
+            population.mark(subject)
+            population.plan(subject, population.tick_count + 1)
         return emission.outputs
 
     def _pass(self, offset: int, timestamp: int) -> None:
@@ -277,7 +250,8 @@ class PartitionEngine:
         """The hot loop. What is not plainly in order goes to `_add`; what raises costs its subject alone."""
         latest = timestamp + self._compiled.max_skew_ms
         earliest = self.log_time - self._compiled.max_age_ms if self.live else 0
-        tick = self.tick_count
+        population = self._population
+        tick = population.tick_count
         known_sources = self._sources
         tenant = name = ""
         subject: Subject | None = None
@@ -329,7 +303,7 @@ class PartitionEngine:
                 self._refuse(error, (tenant, name, point.metric), index, offset, raws[index], emission)
             except Exception as error:  # noqa: BLE001 - a defect of ours must cost one subject, not the partition
                 raws = raws or raw_items(value)
-                self._fail(error, self._lookup(tenant, name), point.metric, raws[index], mark, emission)
+                self._fail(error, population.lookup(tenant, name), point.metric, raws[index], mark, emission)
             if subject is None or subject.poisoned:
                 subject = self._find(tenant, name, offset)
             series_of = subject.series if subject is not None else _NO_SERIES
@@ -339,14 +313,10 @@ class PartitionEngine:
         known_tenants = self._compiled.tenants
         if known_tenants is not None and tenant not in known_tenants:
             return None
-        subject = self._lookup(tenant, name)
+        subject = self._population.lookup(tenant, name)
         if subject is not None and not subject.changed and offset > subject.offset:
-            self._mark(subject)
+            self._population.mark(subject)
         return subject
-
-    def _lookup(self, tenant: str | None, name: str | None) -> Subject | None:
-        of_tenant = self._subjects.get(tenant) if tenant is not None else None
-        return of_tenant.get(name) if of_tenant is not None and name is not None else None
 
     def _apply_items(self, value: bytes, encoding: str | None, redrive: bool, timestamp: int, offset: int, emission: Emission) -> None:
         """The forgiving way: each item is decoded alone."""
@@ -355,6 +325,7 @@ class PartitionEngine:
         except BadPoint as error:
             self._refuse(error, (None, None, None), 0, offset, value, emission)
             return
+        population = self._population
         latest = timestamp + self._compiled.max_skew_ms
         earliest = self.log_time - self._compiled.max_age_ms if self.live else 0
         for index, (raw, point, item) in enumerate(items):
@@ -372,7 +343,7 @@ class PartitionEngine:
             except BadPoint as error:
                 self._refuse(error, (point.tenant, point.subject, point.metric), index, offset, raw, emission)
             except Exception as error:  # noqa: BLE001 - a defect of ours must cost one subject, not the partition
-                self._fail(error, self._lookup(point.tenant, point.subject), point.metric, raw, mark, emission)
+                self._fail(error, population.lookup(point.tenant, point.subject), point.metric, raw, mark, emission)
 
     def _add(
         self,
@@ -390,6 +361,7 @@ class PartitionEngine:
             BadPoint: it is refused.
         """
         compiled = self._compiled
+        population = self._population
         if subject is not None and offset <= subject.offset:
             return
         if series is None or not isinstance(point.ts, int) or (point.source is not None and point.source not in self._sources):
@@ -410,15 +382,15 @@ class PartitionEngine:
         if ts < earliest:
             raise BadPoint("too_old", f"ts: {ts} is more than {compiled.max_age_ms} ms behind the log's time")
         if subject is None:
-            subject = Subject(point.tenant, point.subject, compiled, ts, self.tick_count)
-            self._enter(subject)
-            self._mark(subject)
+            subject = Subject(point.tenant, point.subject, compiled, ts, population.tick_count)
+            population.enter(subject)
+            population.mark(subject)
         else:
-            self._wake_up(subject)
-        subject.point_tick = self.tick_count
-        if subject.due > self._idle_tick(subject):
+            population.wake_up(subject)
+        subject.point_tick = population.tick_count
+        if subject.due > population.idle_tick(subject):
             # it slept until its expiry
-            self._plan(subject, self._idle_tick(subject))
+            population.plan(subject, population.idle_tick(subject))
         if subject.poisoned:
             return
         late = ts < subject.time - compiled.lateness_ms
@@ -454,7 +426,8 @@ class PartitionEngine:
     ) -> None:
         """A dead letter, and a mark in the metric's window if it is known which."""
         tenant, name, metric = names
-        subject = self._lookup(tenant, name)
+        population = self._population
+        subject = population.lookup(tenant, name)
         if subject is not None and offset <= subject.offset:
             return
         emission.index = index
@@ -462,14 +435,14 @@ class PartitionEngine:
         emission.emit(topics.DEAD_LETTERS, dead_letter_key(names), "dead", self.log_time, letter)
         series = subject.series.get(metric) if subject is not None and metric is not None else None
         if subject is not None and series is not None:
-            self._mark(subject)
-            self._wake_up(subject)
+            population.mark(subject)
+            population.wake_up(subject)
             series.sync(subject.second)
             series.refused[subject.second] = series.refused.get(subject.second, 0) + 1
             series.calm = False
             subject.wake(series)
-            if self.tick_count - subject.point_tick > subject.timing.idle_after:
-                self._plan(subject, self.tick_count + 1)
+            if population.is_idle(subject):
+                population.plan(subject, population.tick_count + 1)
 
     def _fail(self, error: Exception, subject: Subject | None, metric: str | None, raw: bytes, mark: int, emission: Emission) -> None:
         """A defect of ours: a dead letter, and the subject is left alone until `dlq redrive` or a new configuration.
@@ -486,60 +459,28 @@ class PartitionEngine:
         emission.emit(topics.DEAD_LETTERS, dead_letter_key(names), hashed, self.log_time, letter)
         if subject is not None:
             subject.poison(emission)
-            self._mark(subject)
+            self._population.mark(subject)
 
     # --- silence ---
 
-    def _enter(self, subject: Subject) -> None:
-        self._by_key[subject.key] = subject
-        self._subjects.setdefault(subject.tenant, {})[subject.name] = subject
-        self._plan(subject, max(self._idle_tick(subject), self.tick_count + 1))
-
-    def _mark(self, subject: Subject) -> None:
-        if not subject.changed:
-            subject.changed = True
-            self._changed.append(subject)
-
-    def _idle_tick(self, subject: Subject) -> int:
-        """Number of the tick that finds the subject idle (or expired) unless another point comes."""
-        return subject.point_tick + min(subject.timing.idle_after + 1, self._compiled.expire_after)
-
-    def _plan(self, subject: Subject, tick: int) -> None:
-        """Has a subject looked at, at the tick of this number."""
-        subject.due = tick
-        self._schedule.add(tick, subject.key)
-
-    def _wake_up(self, subject: Subject) -> None:
-        """Moves a subject that slept through ticks to the last tick's second; nothing else can have happened to it."""
-        if not subject.awake and self.tick_count - subject.point_tick > subject.timing.idle_after:
-            subject.catch_up(self.last_tick)
-
     def _look_at(self, subject: Subject, second: int, offset: int, emission: Emission) -> None:
         """A subject at the tick for which it was planned: it may have become idle, go on being so, or be forgotten."""
-        idle_after = subject.timing.idle_after
-        expire_after = self._compiled.expire_after
-        silent = self.tick_count - subject.point_tick
-        if silent <= idle_after and silent < expire_after:
-            self._plan(subject, self._idle_tick(subject))
+        population = self._population
+        silent = population.silence(subject)
+        if not population.is_idle(subject) and silent < population.expire_after:
+            population.plan(subject, population.idle_tick(subject))
             return
-        if silent > idle_after and offset > subject.offset:
-            self._mark(subject)
+        if population.is_idle(subject) and offset > subject.offset:
+            population.mark(subject)
             if second > subject.second and not subject.poisoned:
                 mark = len(emission.outputs)
                 try:
                     subject.advance(second * 1000, self._compiled, emission)
                 except Exception as error:  # noqa: BLE001 - a defect of ours must cost one subject, not the partition
                     self._fail(error, subject, None, b"", mark, emission)
-        if silent >= expire_after:
+        if silent >= population.expire_after:
             # the last tick has moved its time as those before
-            self._forget(subject)
+            population.forget(subject)
             return
         awake = subject.awake or offset <= subject.offset
-        self._plan(subject, self.tick_count + 1 if awake else subject.point_tick + expire_after)
-
-    def _forget(self, subject: Subject) -> None:
-        del self._by_key[subject.key]
-        del self._subjects[subject.tenant][subject.name]
-        if not self._subjects[subject.tenant]:
-            del self._subjects[subject.tenant]
-        self._forgotten.append(subject.key)
+        population.plan(subject, population.tick_count + 1 if awake else subject.point_tick + population.expire_after)
