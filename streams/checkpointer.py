@@ -43,6 +43,9 @@ class Checkpointer:
     async def checkpoint(self, partition: Partition, commits: Commits) -> bool:
         """One checkpoint; waits for its acknowledgements, so for ever while the broker is away.
 
+        After a restore there is none before the log is read up to where every restored state stands: the engine has its
+        subjects at different offsets until then, and a state says one.
+
         Returns:
             Whether it is committed, or there was nothing new. If not, the next one makes up for it.
         """
@@ -50,6 +53,8 @@ class Checkpointer:
             if partition.engine.position < 0 or partition.engine.position + 1 == partition.committed:
                 partition.committed_at = monotonic()
                 return True
+            if partition.engine.position < partition.restored_to:
+                return False
             began = perf_counter()
             try:
                 done = await self._checkpoint(partition, commits)

@@ -19,6 +19,7 @@ class Partition:
     Attributes:
         engine: the state machine. next_offset: of the log, what is to be applied next (-1: whatever comes first).
         epoch: the outputs since the last checkpoint's cut. chain: its checkpoint log.
+        restored_to: greatest offset at which a restored state stands; it may lie past the cut, see `Checkpointer.checkpoint`.
         committed: position of the last commit, None before the first. committed_at: when (monotonic s).
         generation: of the consumer group when it was last taken or kept.
         catch_up: end of the log when it was taken, until that is reached; then None. See `streams.configs`.
@@ -35,6 +36,7 @@ class Partition:
         self.generation = generation
         self.next_offset = next_offset
         self.catch_up: int | None = catch_up
+        self.restored_to = -1
         self.committed: int | None = None
         self.committed_at = 0.0
         self.checkpoint_seconds = 0.0

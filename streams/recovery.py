@@ -119,9 +119,10 @@ def read_states(kafka: str, checkpoints_topic: str, marks: Mapping[int, Mark]) -
         consumer.close()
 
 
-def state_config(raw: bytes) -> str:
-    """Hash of the configuration under which a serialised state stands."""
-    return str(_decode_state(raw)[2])
+def state_head(raw: bytes) -> tuple[int, str]:
+    """The input offset at which a serialised state stands, and the hash of the configuration under which it does."""
+    _, offset, config, *_ = _decode_state(raw)
+    return int(offset), str(config)
 
 
 def first_marker(kafka: str, points_topic: str, partition: int) -> str | None:

@@ -68,10 +68,11 @@ class Takeover:
             mark = marks.get(number)
             if mark is None or found is None:
                 engine = self._engine(number, await self._configs.wait_for(await self._first_marker(number)))
-                next_offset = -1
+                next_offset, heads = -1, []
             else:
                 next_offset = found[0]
                 engine = await self._restored(number, mark, next_offset, states.get(number, {}))
+                heads = [recovery.state_head(raw) for raw in states.get(number, {}).values()]
             partition = Partition(
                 number,
                 engine,
@@ -80,6 +81,7 @@ class Takeover:
                 next_offset=next_offset,
                 catch_up=found_ends[TP(self._points, number)],
             )
+            partition.restored_to = max((offset for offset, _ in heads), default=-1)
             partition.committed = None if found is None else found[0]
             partition.committed_at = monotonic()
             taken.append(partition)
@@ -87,7 +89,7 @@ class Takeover:
 
     async def _restored(self, number: int, mark: Mark, next_offset: int, states: dict[bytes, bytes]) -> PartitionEngine:
         engine = self._engine(number, await self._configs.wait_for(mark.config))
-        for name in {recovery.state_config(raw) for raw in states.values()}:
+        for name in {recovery.state_head(raw)[1] for raw in states.values()}:
             await self._configs.wait_for(name)
         engine.restore(
             states.values(),

@@ -21,6 +21,7 @@ from streams.current import CurrentGuard
 from streams.outputs import HEADER_AT, Epoch, Outputs
 from streams.partition import Partition
 from streams.processing import Processing
+from streams.recovery import state_head
 
 TOPIC = "t.metrics.points"
 
@@ -118,14 +119,16 @@ class FakeWorker:
         world.generation += 1
         self.generation = world.generation
         self.outputs = FakeOutputs(world)
-        engine, next_offset = world.engine(), 0
+        engine, next_offset, restored_to = world.engine(), 0, -1
         if world.committed is not None:
             next_offset, text = world.committed
             mark = decode_mark(text)
             assert mark is not None
             part = world.checkpoints[mark.first : mark.last + 1] if mark.first >= 0 else []
+            states = newest_states(part, mark.lineage)
+            restored_to = max((state_head(raw)[0] for raw in states.values()), default=-1)
             engine.restore(
-                newest_states(part, mark.lineage).values(),
+                states.values(),
                 position=next_offset - 1,
                 log_time=mark.log_time,
                 last_tick=mark.last_tick,
@@ -135,6 +138,7 @@ class FakeWorker:
         self.partition = Partition(
             0, engine, self.outputs.new_epoch(), generation=self.generation, next_offset=next_offset, catch_up=len(world.log)
         )
+        self.partition.restored_to = restored_to
         outputs = cast(Outputs, self.outputs)
         self._processing = Processing(
             {0: self.partition},

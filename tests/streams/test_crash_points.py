@@ -30,7 +30,7 @@ _FAULT = st.one_of(
     st.tuples(st.just("zombie"), st.integers(1, 40)),
 )
 # work between faults, most of it with a checkpoint begun: so crashes meet every stage of one
-ACTIONS = st.lists(st.tuples(_APPLY, _CHECKPOINT, _APPLY, st.one_of(_ACKNOWLEDGE, _SETTLE), _CHECKPOINT, _FAULT), min_size=1, max_size=6)
+ACTIONS = st.lists(st.tuples(_APPLY, _CHECKPOINT, _APPLY, st.one_of(_ACKNOWLEDGE, _SETTLE), _CHECKPOINT, _FAULT), min_size=1, max_size=8)
 
 
 def log(seed: int, steps: int) -> list[LogRecord]:
@@ -86,7 +86,7 @@ async def play(world: World, actions: Iterable[tuple[str, int]]) -> None:
 
 
 @given(seed=st.integers(0, 50), phases=ACTIONS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_order_of_crashes(seed: int, phases: list[tuple[tuple[str, int], ...]]) -> None:
     """Whatever crashes, pauses or overlaps: the topics hold exactly what the engine alone says, each id with one content."""
     world = World(CONFIG, log(seed, 60))
