@@ -16,7 +16,9 @@ from processors.series import Series, Status
 from processors.subject import Subject
 from processors.windows import Part, Second
 
-FORMAT = 1
+FORMAT = 2
+
+_LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -45,7 +47,7 @@ def dump(subject: Subject, offset: int, config: str) -> bytes:
             subject.point_tick,
             subject.poisoned,
             {metric: _status(status) for metric, status in subject.carried.items()},
-            [_series(series, subject.second) for series in subject.series.values()],
+            [_series(series) for series in subject.series.values()],
         ]
     )
 
@@ -73,13 +75,14 @@ def _status(status: Status) -> list[Any]:
     return [status.level, status.priority, status.side, status.reason, status.since]
 
 
-def _series(series: Series, second: int) -> list[Any]:
-    window = series.spec.window
-    ring = [
-        [at, series.ring_counts[at % window], _pack(series.ring_totals[at % window]), series.ring_offsets[at % window]]
-        for at in (range(second - window + 1, second + 1) if series.count else ())
-        if series.ring_counts[at % window]
-    ]
+def _series(series: Series) -> list[Any]:
+    ring: list[list[Any]] | None = None
+    if series.count:
+        totals = series.ring_totals
+        if max(totals) > _GREATEST or min(totals) < _LEAST:
+            ring = [series.ring_counts, [_pack(total) for total in totals], series.ring_offsets]
+        else:
+            ring = [series.ring_counts, totals, series.ring_offsets]
     return [
         series.name,
         series.awake,
@@ -112,18 +115,14 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
         kept = series.past[at] = Second(values, last_ts)
         kept.part = None if part is None else _load_part(part)
     series.parts = [Part() if part is None else _load_part(part) for part in parts]
-    spec = series.spec
-    for at, count, packed, offset in ring:
-        place = at % spec.window
-        total = _unpack(packed)
-        series.ring_counts[place] = count
-        series.ring_totals[place] = total
-        series.ring_offsets[place] = offset
-        series.count += count
-        series.total += total
-        if at > subject.second - spec.fast_window:
-            series.fast_count += count
-            series.fast_total += total
+    if ring is not None:
+        counts, totals, series.ring_offsets = ring
+        series.ring_counts, series.ring_totals = counts, [_unpack(total) for total in totals]
+        series.count, series.total = sum(counts), sum(series.ring_totals)
+        window = series.spec.window
+        for at in range(subject.second - series.spec.fast_window + 1, subject.second + 1):
+            series.fast_count += counts[at % window]
+            series.fast_total += series.ring_totals[at % window]
     series.max_ts, series.run_value, series.run_count, series.run_ts = max_ts, run_value, run_count, run_ts
     series.late, series.refused = late, refused
     if awake:
@@ -142,7 +141,7 @@ def _load_part(item: list[Any]) -> Part:
 
 
 def _pack(number: int) -> int | bytes:
-    return number if -(1 << 63) <= number < 1 << 63 else number.to_bytes(40, "big", signed=True)
+    return number if _LEAST <= number <= _GREATEST else number.to_bytes(40, "big", signed=True)
 
 
 def _unpack(number: int | bytes) -> int:
