@@ -88,7 +88,7 @@ class StoreReader:
 
     def _query(self, query: str) -> list[tuple[Any, ...]]:
         try:
-            return list(self._client.query(query).result_rows)
+            return [tuple(row) for row in self._client.query(query).result_rows]
         except ClickHouseError as error:
             told = str(error).split("In scope")[0].strip()
             raise StoreUnreachable(f"ClickHouse database {self._database}: {told}; `iskra sink clickhouse` makes its tables") from None
