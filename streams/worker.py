@@ -41,6 +41,10 @@ SWITCH_S = 0.0005
 """Threads change after so long: the client's thread gets its turn ten times as often as by default, for the latency."""
 
 
+GC_THRESHOLDS = (20_000, 50, 100)
+"""States are long-lived and hold no cycles: with the default (700, 10, 10) walking 10,000 subjects' takes a third of the time."""
+
+
 class Worker:
     """Everything of one process. `run` returns the exit code; it blocks until SIGTERM, SIGINT or a fatal error."""
 
@@ -351,6 +355,7 @@ class Worker:
 def run(settings: Settings) -> int:
     """Runs a worker until it is told to stop; gives the process's exit code."""
     sys.setswitchinterval(SWITCH_S)
+    gc.set_threshold(*GC_THRESHOLDS)
     # the client's thread makes a loop of its own: by the policy it is a uvloop, too
     uvloop.install()
 
