@@ -213,7 +213,7 @@ class PartitionEngine:
         for subject in population.by_key.values():
             if subject.offset >= offset:
                 continue
-            population.wake_up(subject)
+            population.wake_up(subject, self._compiled)
             subject.poisoned = False
             subject.rebind(compiled)
             population.mark(subject)
@@ -386,14 +386,15 @@ class PartitionEngine:
             population.enter(subject)
             population.mark(subject)
         else:
-            population.wake_up(subject)
+            population.wake_up(subject, self._compiled)
         subject.point_tick = population.tick_count
         if subject.due > population.idle_tick(subject):
             # it slept until its expiry
             population.plan(subject, population.idle_tick(subject))
         if subject.poisoned:
             return
-        late = ts < subject.time - compiled.lateness_ms
+        # behind what is final only where a configuration has lengthened the lateness
+        late = ts < subject.time - compiled.lateness_ms or ts < subject.closed * 1000
         if ts > subject.time:
             if ts // 1000 > subject.second:
                 subject.advance(ts, compiled, emission)
@@ -436,7 +437,7 @@ class PartitionEngine:
         series = subject.series.get(metric) if subject is not None and metric is not None else None
         if subject is not None and series is not None:
             population.mark(subject)
-            population.wake_up(subject)
+            population.wake_up(subject, self._compiled)
             series.sync(subject.second)
             series.refused[subject.second] = series.refused.get(subject.second, 0) + 1
             series.calm = False

@@ -6,6 +6,7 @@ something may happen to it: becoming idle, going on with it, or being forgotten.
 
 from __future__ import annotations
 
+from processors.compiled import Compiled
 from processors.schedule import Schedule
 from processors.subject import Subject
 
@@ -103,7 +104,7 @@ class Population:
         subject.due = tick
         self._schedule.add(tick, subject.key)
 
-    def wake_up(self, subject: Subject) -> None:
+    def wake_up(self, subject: Subject, compiled: Compiled) -> None:
         """Moves a subject that slept through ticks to the last tick's second; nothing else can have happened to it."""
         if not subject.awake and self.is_idle(subject):
-            subject.catch_up(self.last_tick)
+            subject.catch_up(self.last_tick, compiled)

@@ -44,6 +44,7 @@ def dump(subject: Subject, offset: int, config: str) -> bytes:
             subject.tenant,
             subject.name,
             subject.time,
+            subject.closed,
             subject.point_tick,
             subject.poisoned,
             {metric: _status(status) for metric, status in subject.carried.items()},
@@ -58,12 +59,13 @@ def load(raw: bytes, configurations: Callable[[str], Compiled]) -> Subject:
     Raises:
         ValueError: another format.
     """
-    form, offset, config, tenant, name, time, point_tick, poisoned, carried, series = _decode(raw)
+    form, offset, config, tenant, name, time, closed, point_tick, poisoned, carried, series = _decode(raw)
     if form != FORMAT:
         raise ValueError(f"state of {tenant}/{name}: format {form}, expected {FORMAT}")
     compiled = configurations(config)
     subject = Subject(tenant, name, compiled, time, point_tick)
     subject.offset = offset
+    subject.closed = closed
     subject.poisoned = poisoned
     subject.carried = {metric: Status(*status) for metric, status in carried.items()}
     for item in series:

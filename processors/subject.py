@@ -13,7 +13,7 @@ from processors.ladder import RungMemory
 from processors.series import Series, Status
 from processors.windows import Part
 from schemas import topics
-from schemas.outputs import Evidence, Level, PreviousStatus, SloStatus, UnknownReason
+from schemas.outputs import Evidence, Level, PreviousStatus, SloStatus, UnknownReason, WindowStats
 from schemas.partitioning import subject_key
 from schemas.points import VALUE_SCALE
 
@@ -27,6 +27,7 @@ class Subject:
         "awake",
         "carried",
         "changed",
+        "closed",
         "due",
         "hashed",
         "key",
@@ -50,6 +51,7 @@ class Subject:
         self.timing: SubjectTiming = compiled.timing(f"{tenant}/{name}")
         self.time = time
         self.second = time // 1000
+        self.closed = self.second - compiled.lateness  # windows that end at this second or before are final
         self.series: dict[str, Series] = {}
         self.sizes = compiled.sizes
         self.awake: list[Series] = []
@@ -72,11 +74,12 @@ class Subject:
             series.awake = True
             insort(self.awake, series, key=_IN_ORDER)
 
-    def catch_up(self, second: int) -> None:
+    def catch_up(self, second: int, compiled: Compiled) -> None:
         """Moves the time of a settled subject to the second of a tick that it slept through."""
         if second > self.second:
             self.second = second
             self.time = second * 1000
+            self.closed = max(self.closed, second - compiled.lateness)
 
     def advance(self, time: int, compiled: Compiled, emission: Emission) -> None:
         """Moves subject time to `time` (ms, later than now): every whole second on the way is judged, in order."""
@@ -89,6 +92,7 @@ class Subject:
                 break
         self.second = last
         self.time = time
+        self.closed = max(self.closed, last - compiled.lateness)
 
     def _judge_second(self, second: int, compiled: Compiled, emission: Emission) -> None:
         now = second * 1000
@@ -96,7 +100,7 @@ class Subject:
         self.second = second
         self.time = now
         end = second - compiled.lateness
-        closing = end % compiled.base == 0
+        closing = end // compiled.base > self.closed // compiled.base
         asleep = False
         awake = self.awake
         for series in awake:
@@ -107,7 +111,16 @@ class Subject:
                 # the second that ends now is the last of the closing windows
                 for series in awake:
                     series.file_current(before)
-            self._close_windows(end, compiled, emission)
+            closed: list[tuple[int, WindowStats]] = []
+            for boundary in range((self.closed // compiled.base + 1) * compiled.base, end + 1, compiled.base):
+                self._close_windows(boundary, compiled, closed)
+            if end - self.closed > 1:
+                # several ends at once only where a configuration has shortened the lateness: by size, metric, start
+                order = {series.name: number for number, series in enumerate(awake)}
+                closed.sort(key=lambda item: (item[0], order[item[1].metric], item[1].start))
+            for _, stats in closed:
+                emission.emit(topics.WINDOWS, self.key, self.hashed, stats.start + stats.size_ms, stats)
+        self.closed = max(self.closed, end)
         for series in awake:
             if series.ladder is None:
                 series.roll(second)
@@ -123,7 +136,8 @@ class Subject:
         if asleep:
             self.awake = [series for series in awake if series.awake]
 
-    def _close_windows(self, end: int, compiled: Compiled, emission: Emission) -> None:
+    def _close_windows(self, end: int, compiled: Compiled, closed: list[tuple[int, WindowStats]]) -> None:
+        """Adds the windows that end at `end` to `closed`, each with the place of its size."""
         for series in self.awake:
             part = _take_part(series, end)
             if part.count:
@@ -137,8 +151,7 @@ class Subject:
                 if part.count:
                     series.parts[place] = Part()
                     late = series.late_within(end - size, end - 1) if series.late else 0
-                    stats = part.stats(self.tenant, self.name, series.name, end - size, size, late)
-                    emission.emit(topics.WINDOWS, self.key, self.hashed, end * 1000, stats)
+                    closed.append((place, part.stats(self.tenant, self.name, series.name, end - size, size, late)))
         oldest = end - compiled.sizes[-1]
         for series in self.awake:
             if series.late or series.refused:

@@ -95,3 +95,29 @@ def test_a_metric_without_bounds_has_no_ladder() -> None:
     log.point("mood", 1, 120)
     assert {v["metric"] for v in statuses(log.outs)} == {"clarity"}
     assert [w["metric"] for w in windows(log.outs)] == ["clarity", "mood", "apathy"]
+
+
+def _with_lateness(text: str) -> Any:
+    return config(**{**PARTS, "time": {**PARTS["time"], "allowed_lateness": text}})
+
+
+def test_a_shorter_lateness_closes_at_once_what_it_makes_final() -> None:
+    """The window that ended 4 s ago comes out at the next second, with its own points alone."""
+    log = Both(_with_lateness("5s"))
+    log.every_second("clarity", 0.80, range(95, 104))
+    log.configure(_with_lateness("2s"))
+    log.every_second("clarity", 0.80, range(104, 115))
+    tens = [(w["start"], w["count"]) for w in windows(log.outs) if w["size_ms"] == 10_000]
+    assert tens == [(90_000, 5), (100_000, 10)]
+
+
+def test_a_longer_lateness_opens_no_final_window_again() -> None:
+    """A point behind what was emitted is late, though the new lateness would still take it."""
+    log = Both(_with_lateness("2s"))
+    log.every_second("clarity", 0.80, range(95, 104))
+    log.configure(_with_lateness("8s"))
+    log.every_second("clarity", 0.80, range(104, 105))
+    log.point("clarity", 0.30, 98)
+    log.every_second("clarity", 0.80, range(105, 125))
+    tens = [(w["start"], w["count"], w["late"]) for w in windows(log.outs) if w["size_ms"] == 10_000]
+    assert tens == [(90_000, 5, 0), (100_000, 10, 1)]

@@ -33,6 +33,7 @@ class Subject:
     tenant: str
     name: str
     time: int | None = None
+    final_to: int = 0  # windows that end at this instant (ms) or before are final, whatever the lateness becomes
     silence: int = 0
     metrics: dict[str, Metric] = field(default_factory=dict)
 
@@ -175,9 +176,10 @@ class Reference:
         return self._numbered(self._apply(subject, at, reading), at, item.place, key)
 
     def _apply(self, subject: Subject, at: Position, reading: Reading) -> Iterator[tuple[str, int, dict[str, Any]]]:
-        late = subject.time is not None and reading.ts < subject.time - self.config.time.allowed_lateness
+        late = subject.time is not None and reading.ts < max(subject.time - self.config.time.allowed_lateness, subject.final_to)
         if subject.time is None:
             subject.time = reading.ts
+            subject.final_to = reading.ts // 1000 * 1000 - self.config.time.allowed_lateness
         else:
             yield from self._move(subject, reading.ts, at)
         if reading.metric not in subject.metrics:
@@ -197,6 +199,7 @@ class Reference:
         subject.time = max(subject.time, to)
 
     def _judge_second(self, subject: Subject, cause: Cause) -> Iterator[tuple[str, int, dict[str, Any]]]:
+        subject.final_to = max(subject.final_to, cause.time - self.config.time.allowed_lateness)
         configured = [name for name in self.config.metrics if name in subject.metrics]
         others = sorted(name for name in subject.metrics if name not in self.config.metrics)
         for size in self.config.windows:
