@@ -38,7 +38,7 @@ bench: setup ## Benchmarks of this machine; figures as JSON under benchmarks/out
 	@for bench in $(BENCHES); do .venv/bin/iskra bench "$$bench" --json | tee "benchmarks/out/$$bench.json"; done
 
 soak: setup ## Random kills and long runs, an hour
-	@.venv/bin/pytest -m soak --timeout 7200 $(PYTEST_ARGS)
+	@ISKRA_TEST_PROFILE=soak .venv/bin/pytest --timeout 7200 tests/processors tests/soak $(PYTEST_ARGS)
 
 clean: ## Remove all that setup, tests and benchmarks made; data (.iskra) stay
 	@rm -rf .venv .iskra-tools build deploy/kafka/libs gateway/web/dist gateway/web/node_modules benchmarks/out
