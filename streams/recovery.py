@@ -72,6 +72,8 @@ def read_range(consumer: Consumer, topic: str, partition: int, first: int, last:
     done = False
     while not done:
         for message in consumer.consume(2_000, READ_S):
+            if message.partition() != partition or message.topic() != topic:
+                continue  # of an earlier assignment, whose reading was given up half-way
             error = message.error()
             if error is None:
                 if offset_of(message) > last:

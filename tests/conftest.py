@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import importlib
 import os
 import secrets
 import sys
@@ -21,6 +22,11 @@ from iskra.stack.topics import ensure_topics
 from schemas.topics import DEFAULT_PARTITIONS
 
 STORE_TIMEOUT_S = 60.0
+
+# This process patches classes of the engine, so it takes the interpreted modules; the processes that it starts take what users get.
+os.environ["ISKRA_INTERPRETED"] = "1"
+importlib.import_module("processors")
+del os.environ["ISKRA_INTERPRETED"]
 
 
 class Store(NamedTuple):

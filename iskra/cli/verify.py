@@ -76,7 +76,7 @@ def _verify(kafka: str, clickhouse: str | None, namespace: str, within: Range | 
                 def told(number: int, task: Any = task, partition: int = partition) -> None:
                     progress.update(task, description=f"partition {partition}: {number:,} records")
 
-                recomputation = Recomputation(namespace, partition, log.partitions, configurations)
+                recomputation = Recomputation(namespace, partition, log.partitions, configurations, log.first_marker(partition))
                 expected = compare_partition(log, partition, recomputation, report, told, within)
                 if store is not None:
                     store.compare(partition, expected, report)

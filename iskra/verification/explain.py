@@ -73,7 +73,7 @@ def _standing(log: LogReader, partition: int, identity: str) -> tuple[str | None
 
 
 def _recompute(log: LogReader, partition: int, offset: int, identity: str, subject: bytes) -> Output | None:
-    recomputation = Recomputation(log.namespace, partition, log.partitions, log.configurations())
+    recomputation = Recomputation(log.namespace, partition, log.partitions, log.configurations(), log.first_marker(partition))
     first, end = log.ends(POINTS, partition)
     wanted = log.records(partition, first, min(end, offset + 1)) if offset < end else log.records(partition, first, end)
     for at, outputs, _ in recomputation.outputs(_only(wanted, subject, offset)):

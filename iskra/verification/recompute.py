@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 from processors.engine import Output, PartitionEngine, Record
 from schemas.config import Config
@@ -21,14 +20,16 @@ class Recomputation:
 
     Args:
         namespace: whose log. partition, partitions: which of how many. configurations: bodies by hash.
+        first: the configuration that the first marker of the log names; None: there is none, so nothing was judged.
     """
 
-    def __init__(self, namespace: str, partition: int, partitions: int, configurations: dict[str, Config]) -> None:
+    def __init__(self, namespace: str, partition: int, partitions: int, configurations: dict[str, Config], first: str | None) -> None:
         self._topic = full_name(namespace, POINTS)
         self._live = namespace == LIVE_NAMESPACE
         self._partition = partition
         self._partitions = partitions
         self._configurations = configurations
+        self._first = first
 
     def outputs(self, records: Iterable[Record]) -> Iterator[tuple[int, list[Output], list[bytes]]]:
         """For each record that says anything: its offset, its outputs, the keys of the subjects that it closed.
@@ -36,22 +37,12 @@ class Recomputation:
         Raises:
             UnknownConfiguration: a marker's body is not known.
         """
-        before_marker: list[Record] = []
-        remaining = iter(records)
-        for record in remaining:
-            before_marker.append(record)
-            if record.kind == "config":
-                break
-        else:
+        if self._first is None:
             return
         engine = PartitionEngine(
-            self._body(before_marker[-1].value.decode("ascii", "replace")),
-            topic=self._topic,
-            partition=self._partition,
-            partitions=self._partitions,
-            live=self._live,
+            self._body(self._first), topic=self._topic, partition=self._partition, partitions=self._partitions, live=self._live
         )
-        for record in chain(before_marker, remaining):
+        for record in records:
             outputs = engine.apply(record, self._body)
             forgotten = engine.forgotten()
             if outputs or forgotten:

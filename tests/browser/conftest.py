@@ -125,9 +125,9 @@ def stack(kafka: str, store: Store, tmp_path_factory: pytest.TempPathFactory) ->
         made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A real Chromium."""
+    """A real Chromium. Playwright's event loop lives in this thread, so it must end before other tests need one."""
     program = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
     assert program is not None, "Chromium is missing: apt-get install chromium"
     with sync_playwright() as playwright:

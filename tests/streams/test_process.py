@@ -21,7 +21,8 @@ from tests.streams.helpers import Load, WorkerProcess, check, dump, engine_alone
 pytestmark = pytest.mark.kafka
 
 DEFECTIVE = """
-import sys
+import os, sys
+os.environ["ISKRA_INTERPRETED"] = "1"  # compiled classes cannot be patched
 from processors import subject
 judge_point = subject.Subject.judge_point
 def defective(self, series, emission):

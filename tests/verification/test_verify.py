@@ -93,7 +93,8 @@ def test_what_ran_matches_and_any_change_of_it_is_told(kafka: str, judged: str, 
     assert {difference["kind"] for difference in report["differences"]} == {"unexpected", "differs"}
 
     place = TopicPartition(full_name(judged, STATUS), status.partition(), 3)
-    for future in AdminClient({"bootstrap.servers": kafka}).delete_records([place]).values():
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for future in admin.delete_records([place]).values():
         future.result(30)
     code, report = _iskra(*plain)
     assert code == 1
