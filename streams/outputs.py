@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -83,11 +84,7 @@ class Latency:
     def observe(self, ms: float) -> None:
         """Adds one duration."""
         self.sum_ms += ms
-        for index, bound in enumerate(LATENCY_BUCKETS_MS):
-            if ms <= bound:
-                self.counts[index] += 1
-                return
-        self.counts[-1] += 1
+        self.counts[bisect_left(LATENCY_BUCKETS_MS, ms)] += 1
 
 
 class Outputs:

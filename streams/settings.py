@@ -46,15 +46,15 @@ class Settings:
     full_every_s: float = 86_400.0
     slice_s: float = 0.004
     checkpoint_slice_s: float = 0.002
-    max_unacknowledged: int = 50_000
+    max_unacknowledged: int = 20_000
     session_s: float = 6.0
     heartbeat_s: float = 1.5
     rebalance_s: float = 6.0
     revoke_s: float = 4.0
     fetch_wait_ms: int = 500
-    partition_fetch_bytes: int = 1024 * 1024
+    partition_fetch_bytes: int = 2 * 1024 * 1024
     fetch_bytes: int = 8 * 1024 * 1024
-    buffered_rounds: int = 4
+    buffered_rounds: int = 3
 
     @property
     def is_live(self) -> bool:
