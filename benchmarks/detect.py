@@ -18,7 +18,8 @@ PROBE_VALUES = (0.94, 0.94, 1.0)
 """Of each probe: its first point is UNKNOWN (sparse), its second OK, its third takes the 3 s mean over the P0 bound: BLOCK."""
 LEVELS = ("UNKNOWN", "OK", "BLOCK")
 PROBES_PER_S = 15
-WARM_UP_S = 8.0
+WARM_UP_S = 40.0
+"""A broker that has just started compiles its own code for about so long."""
 LATE_S = 10.0
 
 

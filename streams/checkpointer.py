@@ -24,6 +24,10 @@ class Commits(Protocol):
         """False: refused, since the group is moving or has moved."""
 
 
+REST_FACTOR = 4
+"""After each slice so many times its length is left to everything else: 1,000 subjects of a partition take about 0.6 s."""
+
+
 class Checkpointer:
     """One checkpoint at a time, so that slices of several do not add up.
 
@@ -114,7 +118,8 @@ class Checkpointer:
             count += 1
             if perf_counter() > deadline:
                 self._outputs.poll()
-                await asyncio.sleep(0)
+                # verdicts go before states: most of the time is theirs, unless the partition is being handed over
+                await asyncio.sleep(0 if partition.halted else REST_FACTOR * self._slice_s)
                 deadline = perf_counter() + self._slice_s
         return count
 

@@ -85,7 +85,7 @@ class Configs:
     def _read(self) -> None:
         """Reads what is new on the topic. Blocks for about 20 ms past the last record, longer while the broker is away."""
         if self._consumer is None:
-            self._consumer = reader(self._kafka)
+            self._consumer = reader(self._kafka, **{"fetch.wait.max.ms": 500})  # it stays open
             partitions: list[int] = []
             while not partitions:
                 try:

@@ -102,10 +102,14 @@ class Outputs:
         self.sent_by_topic: dict[str, int] = dict.fromkeys(self._names, 0)
         self.dead_by_reason: dict[str, int] = {}
         self.latency = Latency()
-        self.producer = Producer(
+        # states go by a connection of their own: ten megabytes of a checkpoint must not stand before a verdict
+        self.producer, self._states = (self._connect(kafka, f"{namespace}.{name}") for name in ("worker", "worker.states"))
+
+    def _connect(self, kafka: str, client: str) -> Producer:
+        return Producer(
             {
                 "bootstrap.servers": kafka,
-                "client.id": f"{namespace}.worker",
+                "client.id": client,
                 "enable.idempotence": True,
                 "acks": "all",
                 # a millisecond gathers what one fetch round causes: 40 % more throughput where outputs are many
@@ -114,7 +118,7 @@ class Outputs:
                 "batch.size": 1_000_000,
                 "message.max.bytes": 4 * 1024 * 1024,
                 "queue.buffering.max.messages": 400_000,
-                "queue.buffering.max.kbytes": 131_072,
+                "queue.buffering.max.kbytes": 65_536,
                 # a broker that is away is waited for, for ever: nothing is lost, and back-pressure bounds what waits
                 "message.timeout.ms": 0,
                 "reconnect.backoff.max.ms": 200,
@@ -183,7 +187,7 @@ class Outputs:
         self, epoch: Epoch, topic: str, partition: int, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]
     ) -> None:
         """Sends a checkpoint record, whose place on the checkpoint log is noted in the epoch."""
-        self._produce(self._names[topic], value, key, partition, epoch.state_delivered, 0, headers)
+        self._produce(self._names[topic], value, key, partition, epoch.state_delivered, 0, headers, self._states)
         epoch.sent += 1
         self.sent_by_topic[topic] += 1
 
@@ -196,13 +200,15 @@ class Outputs:
         callback: Callable[[KafkaError | None, Message], None],
         timestamp: int,
         headers: list[tuple[str, Any]],
+        producer: Producer | None = None,
     ) -> None:
+        producer = producer or self.producer
         while True:
             try:
-                self.producer.produce(topic, value, key, partition, on_delivery=callback, timestamp=timestamp, headers=headers)
+                producer.produce(topic, value, key, partition, on_delivery=callback, timestamp=timestamp, headers=headers)
             except BufferError:
                 # one record may cause more outputs than the queue holds (100,000 subjects' windows close at one tick)
-                self.producer.poll(0.02)
+                producer.poll(0.02)
             else:
                 return
 
@@ -229,17 +235,17 @@ class Outputs:
 
     def poll(self) -> int:
         """Runs the delivery callbacks that are due; never blocks."""
-        return int(self.producer.poll(0))
+        return int(self.producer.poll(0)) + int(self._states.poll(0))
 
     @property
     def unacknowledged(self) -> int:
         """Records on their way, or acknowledged and not yet counted."""
-        return len(self.producer)
+        return len(self.producer) + len(self._states)
 
     async def below(self, count: int) -> None:
         """Waits until fewer than `count` are unacknowledged."""
-        while len(self.producer) >= count:
-            if not self.producer.poll(0):
+        while self.unacknowledged >= count:
+            if not self.poll():
                 await asyncio.sleep(0.001)
             else:
                 await asyncio.sleep(0)
@@ -247,10 +253,12 @@ class Outputs:
     async def poll_forever(self) -> None:
         """Runs callbacks while the worker has nothing else to do: every 2 ms under way, every 20 ms at rest."""
         while True:
-            self.producer.poll(0)
-            await asyncio.sleep(0.002 if len(self.producer) else 0.02)
+            self.poll()
+            await asyncio.sleep(0.002 if self.unacknowledged else 0.02)
 
     def close(self, seconds: float) -> None:
         """Blocks for at most `seconds` until all is acknowledged; what is not then is written again after the next start."""
         self._closed = True
-        self.producer.flush(seconds)
+        deadline = time.monotonic() + seconds
+        for producer in (self._states, self.producer):
+            producer.flush(max(0.0, deadline - time.monotonic()))

@@ -69,7 +69,9 @@ class Reader:
                 "reconnect.backoff.max.ms": 200,
                 "retry.backoff.max.ms": 200,
                 "fetch.queue.backoff.ms": 2,
-                "fetch.wait.max.ms": 50,
+                # a row may wait a tenth of a second, and a broker answers ten large requests for less than hundreds of small ones
+                "fetch.wait.max.ms": 100,
+                "fetch.min.bytes": 262_144,
                 "queued.max.messages.kbytes": 32_768,
                 "fetch.message.max.bytes": 4_194_304,
                 "log_level": 3,
