@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV
 from iskra.stack import children, ports
@@ -27,6 +27,7 @@ from tests.conftest import Store
 ROOT = Path(__file__).parents[2]
 DIST = ROOT / "gateway" / "web" / "dist" / "index.html"
 DEADLINE_S = 90.0
+expect.set_options(timeout=30_000)  # a busy machine shows late, but it shows
 """A part starts within 5 s; on a machine that does much else at once it may take a minute."""
 FLAGS = [
     "--no-sandbox",
