@@ -27,8 +27,8 @@ from tests.conftest import Store
 ROOT = Path(__file__).parents[2]
 DIST = ROOT / "gateway" / "web" / "dist" / "index.html"
 DEADLINE_S = 90.0
-expect.set_options(timeout=30_000)  # a busy machine shows late, but it shows
 """A part starts within 5 s; on a machine that does much else at once it may take a minute."""
+expect.set_options(timeout=30_000)  # likewise: it shows late, but it shows
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
