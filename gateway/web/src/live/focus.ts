@@ -11,6 +11,8 @@ const KEPT = SPAN + 120;
 const VERDICTS = 50;
 /** The store lags a little behind the live points: after this long (ms) the seam between both is fetched once more. */
 const SEAM = 4_000;
+/** So often it is asked for a metric of which there is a status but no row yet. */
+const SEAM_TRIES = 5;
 
 export type Fetching = "loading" | "ready" | "failed";
 
@@ -110,11 +112,20 @@ export class Focus {
       this.changed();
     });
     this.fetchVerdicts(signal);
+    this.fetchSeam([...names], until, SEAM_TRIES);
+  }
+
+  /** Asks once more a little later: rows reach the store after the verdicts reach the page, of a silent subject for the last time. */
+  private fetchSeam(names: string[], until: number, tries: number): void {
+    const { signal } = this.abort;
     clearTimeout(this.late);
     this.late = window.setTimeout(() => {
       this.asked.clear();
+      const empty = names.filter((metric) => !this.tracks.has(metric));
       for (const metric of this.tracks.keys()) this.fetchSeries(metric, this.newest, 60);
+      for (const metric of empty) this.fetchSeries(metric, until);
       this.fetchVerdicts(signal);
+      if (empty.length && tries > 1) this.fetchSeam(names, until, tries - 1);
     }, SEAM);
   }
 
