@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 from time import monotonic, perf_counter
 from typing import Any, cast
 
@@ -36,6 +37,9 @@ log = structlog.get_logger(__name__)
 
 STOP_S = 5.0
 """How long Faust's services may take to stop once the last checkpoints stand: leaving the group is one request."""
+
+STOP_S = 12.0
+"""An orderly stop takes a second: the last checkpoint (`revoke_s`, 4 s at worst), leaving the group, flushing (5 s at worst)."""
 
 SWITCH_S = 0.0005
 """Threads change after so long: the client's thread gets its turn ten times as often as by default, for the latency."""
@@ -129,6 +133,9 @@ class Worker:
 
     def _stop(self, code: int) -> None:
         if not self._done.done():
+            last = threading.Timer(STOP_S, _leave_at_last)
+            last.daemon = True
+            last.start()
             self._done.set_result(code)
 
     def fail(self, error: BaseException) -> None:
@@ -353,6 +360,13 @@ class Worker:
             self.outputs.send(partition.epoch, CURRENT, number, key, value, headers)
 
 
+def _leave_at_last() -> None:
+    """Ends a process whose orderly stop hangs: without its last checkpoint nothing is lost, the next start replays a little more."""
+    log.warning("the orderly stop took too long; leaving without the last checkpoint", seconds=STOP_S)
+    sys.stderr.flush()
+    os._exit(0)
+
+
 def run(settings: Settings) -> int:
     """Runs a worker until it is told to stop; gives the process's exit code."""
     sys.setswitchinterval(SWITCH_S)
@@ -362,11 +376,9 @@ def run(settings: Settings) -> int:
 
     async def main() -> int:
         code = await Worker(settings).run()
-        if code:
-            # Nothing is left to save, and a thread of the transport that waits for a broker must not hold the process:
-            # whoever started it starts it again, from the last checkpoint.
-            sys.stderr.flush()
-            os._exit(code)
-        return code
+        # Nothing is left to save, and a thread of the transport that waits for a broker must not hold the process.
+        # Where it failed, whoever started it starts it again, from the last checkpoint.
+        sys.stderr.flush()
+        os._exit(code)
 
     return asyncio.run(main())
