@@ -65,13 +65,14 @@ class Expected:
     """The engine's outputs of one partition.
 
     `required`: ids whose outputs must stand, as the worker has committed past them; `allowed`: all. Both map id → (topic,
-    bytes). `latest` and `possible`: of each `tenant/subject/metric` the id that `slo.current` must end with, and those that it may.
+    bytes). `end` is the end of the log when it was read: what later records caused is not judged. `latest` and `possible`: of each `tenant/subject/metric` the id that `slo.current` must end with, and those that it may.
     """
 
     required: set[str] = field(default_factory=set)
     allowed: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     latest: dict[bytes, str | None] = field(default_factory=dict)
     possible: dict[bytes, set[str | None]] = field(default_factory=dict)
+    end: int = 0
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _expect(
     within: Range | None,
 ) -> Expected:
     first, end, committed = bounds
-    expected = Expected()
+    expected = Expected(end=end)
     times: dict[int, int] = {}
 
     def counted() -> Iterator[Record]:
