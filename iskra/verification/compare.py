@@ -64,8 +64,9 @@ class Report:
 class Expected:
     """The engine's outputs of one partition.
 
-    `required`: ids whose outputs must stand, as the worker has committed past them; `allowed`: all. Both map id → (topic,
-    bytes). `end` is the end of the log when it was read: what later records caused is not judged. `latest` and `possible`: of each `tenant/subject/metric` the id that `slo.current` must end with, and those that it may.
+    `required`: ids whose outputs must stand, as the worker has committed past them; `allowed`: all; both as id →
+    (topic, bytes). `end` is the end of the log when it was read: what later records caused is not judged.
+    `latest` and `possible`: of each `tenant/subject/metric` the id that `slo.current` must end with, and those that it may.
     """
 
     required: set[str] = field(default_factory=set)
