@@ -47,15 +47,20 @@ class Emission:
         self.outputs = []
         self._index = -1
 
-    def emit(self, topic: str, key: bytes, hashed: str, ts: int, value: msgspec.Struct) -> None:
-        """Adds an output; `hashed` are the key's 16 hex digits, n counts within (record, index, subject)."""
+    def emit(self, topic: str, key: bytes, hashed: str, ts: int, value: msgspec.Struct) -> str:
+        """Adds an output and returns its id; `hashed` are the key's 16 hex digits, n counts within (record, index, subject)."""
+        named = self.next_id(key, hashed)
+        self.outputs.append(Output(topic, key, named, ts, value))
+        self._next += 1
+        return named
+
+    def next_id(self, key: bytes, hashed: str) -> str:
+        """The id that the next output of this subject will get."""
         if self._index != self.index or self._subject != key:
             self._index = self.index
             self._subject = key
             self._next = 0
-        place = self.label or self.offset
-        self.outputs.append(Output(topic, key, f"{self.partition}-{place}-{self.index}-{self._next}-{hashed}", ts, value))
-        self._next += 1
+        return f"{self.partition}-{self.label or self.offset}-{self.index}-{self._next}-{hashed}"
 
     def take_back(self, mark: int) -> None:
         """Drops the outputs from the place `mark` on."""

@@ -7,33 +7,17 @@ partition of the points topic says from where on it judges (semantics §1).
 from __future__ import annotations
 
 import hashlib
-import re
-from typing import Any
 
 import msgspec
 import orjson
 
+from schemas.durations import Duration, decode_hook, parse_duration
+from schemas.living import Living
+
+__all__ = ["Duration", "decode_hook", "parse_duration"]
+
 ENGINE_VERSION = 1
 """Part of every configuration's hash: a new version of the engine is a new configuration in the log."""
-
-_DURATION = re.compile(r"(\d+)(ms|s|m|h|d)\Z")
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-class Duration(int):
-    """A length of time in ms, written as `500ms`, `30s`, `10m`, `1h`, `7d`."""
-
-
-def parse_duration(text: str) -> Duration:
-    """A duration in ms from its text.
-
-    Raises:
-        ValueError: what was expected.
-    """
-    match = _DURATION.match(text)
-    if match is None:
-        raise ValueError(f"expected a duration such as 30s, 10m or 1h, got {text!r}")
-    return Duration(int(match[1]) * _UNIT_MS[match[2]])
 
 
 class Bounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,7 +107,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """The whole configuration of the engine.
 
     `windows` are sizes of tumbling windows (whole seconds); `tenants` lists the known ones (null: every legal name);
-    `metrics` are those with a ladder, in the order in which statuses are emitted.
+    `metrics` are those with a ladder, in the order in which statuses are emitted; `living` is everything from signals to
+    alerts (null: statuses only).
     """
 
     version: int
@@ -133,17 +118,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     defaults: Judging
     metrics: dict[str, Metric]
     subjects: list[SubjectOverride] = []
-
-
-def decode_hook(expected: type, value: Any) -> Any:
-    """msgspec's hook for `Duration`."""
-    if expected is Duration:
-        if isinstance(value, str):
-            return parse_duration(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return Duration(value)
-        raise ValueError(f"expected a duration such as 30s, got {value!r}")
-    raise NotImplementedError(expected)
+    living: Living | None = None
 
 
 def to_json(config: Config) -> bytes:

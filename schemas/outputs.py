@@ -115,12 +115,3 @@ class DeadLetter(msgspec.Struct, frozen=True):
     offset: int
     index: int
     bytes: str
-
-
-MESSAGES: dict[str, type[msgspec.Struct]] = {
-    "slo.windows": WindowStats,
-    "slo.status": SloStatus,
-    "slo.current": SloStatus,
-    "dead-letters": DeadLetter,
-}
-"""The message type of each output topic, by short name."""

@@ -19,6 +19,12 @@ POINTS = "metrics.points"
 WINDOWS = "slo.windows"
 STATUS = "slo.status"
 CURRENT = "slo.current"
+BUDGET = "slo.budget"
+SIGNALS = "signals.events"
+VOICES = "voices.events"
+ALERTS = "alerts.events"
+ACTIONS = "actions.events"
+ESCALATIONS = "escalations.events"
 DEAD_LETTERS = "dead-letters"
 CONFIG = "config"
 CHECKPOINTS = "checkpoints"
@@ -31,6 +37,8 @@ HEADER_ID = "id"
 """Header of every output: its deterministic id (semantics §6)."""
 HEADER_ORIGIN = "origin"
 """Header of a replayed record: `PARTITION-OFFSET` of the original, which ids and evidence use."""
+HEADER_BY = "by"
+"""Header of a record that no engine wrote: who did (`notify`: the notifier's ledger on `escalations.events`)."""
 HEADER_REDRIVE = "redrive"
 """Header of a point published again by `dlq redrive`: the id of its dead letter."""
 
@@ -80,6 +88,14 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec(name=WINDOWS, key="tenant/subject", doc="Final statistics of tumbling windows."),
     TopicSpec(name=STATUS, key="tenant/subject", doc="Every change of a metric's level, with its evidence."),
     TopicSpec(name=CURRENT, key="tenant/subject/metric", compacted=True, doc="The latest status of each metric."),
+    TopicSpec(name=BUDGET, key="tenant/subject", retention_ms=30 * DAY_MS, doc="Error budgets, told when their alert changes."),
+    TopicSpec(name=SIGNALS, key="tenant/subject", doc="Derived signals: when a yes-or-no one changes, and a regular sample."),
+    TopicSpec(name=VOICES, key="tenant/subject", retention_ms=14 * DAY_MS, doc="What the voices do, and why."),
+    TopicSpec(name=ALERTS, key="tenant/subject", retention_ms=30 * DAY_MS, doc="Each state of each alert."),
+    TopicSpec(name=ACTIONS, key="tenant/subject", retention_ms=30 * DAY_MS, doc="Each state of each automatic action."),
+    TopicSpec(
+        name=ESCALATIONS, key="tenant/subject", retention_ms=30 * DAY_MS, doc="Steps of escalation: what is due, and the notifier's ledger."
+    ),
     TopicSpec(
         name=DEAD_LETTERS, key="tenant/subject, as far as known", retention_ms=30 * DAY_MS, doc="What was refused, why, and its bytes."
     ),

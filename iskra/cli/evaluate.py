@@ -15,7 +15,7 @@ from iskra.cli import BadInput
 from iskra.evaluation import evaluate
 from processors.engine import Output
 from schemas.config import parse_duration
-from schemas.outputs import MESSAGES
+from schemas.messages import MESSAGES
 
 
 class _Line(msgspec.Struct):

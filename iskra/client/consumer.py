@@ -19,7 +19,8 @@ from iskra.client.errors import ClientError, Unreachable, Unreadable
 from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, partition_count, patiently
 from iskra.client.seen import SeenByKey, SeenByPosition
 from schemas.config import Config, from_json
-from schemas.outputs import MESSAGES, DeadLetter, SloStatus, WindowStats
+from schemas.messages import MESSAGES
+from schemas.outputs import DeadLetter, SloStatus, WindowStats
 from schemas.points import POINTS as POINTS_JSON
 from schemas.points import POINTS_MSGPACK, BadPoint, Point, split
 from schemas.topics import CONFIG, CURRENT, HEADER_ENCODING, HEADER_ID, HEADER_KIND, LIVE_NAMESPACE, POINTS, full_name
