@@ -1,0 +1,404 @@
+"""Derived signals of one subject (docs/domain/signals.md): computed at whole seconds, published ones at their points.
+
+Statistics over minutes come from the final windows as they are printed (mean and stddev of 10 s and 1 min windows, each
+window counting the same), so that whoever has `slo.windows` can follow them; nothing here costs more than a few
+additions a second. Times are subject time in ms.
+"""
+
+from __future__ import annotations
+
+from array import array
+from math import isnan, nan, sqrt
+from typing import Any
+
+from processors.catalogue import COMPUTED_NUMBERS, COMPUTED_YES_NO, VITALS, Catalogue
+from processors.facts import Facts
+from processors.instant import NEVER
+from schemas.config import Config
+from schemas.living import Signals as Parameters
+from schemas.outputs import WindowStats
+
+SHORT_S = 10
+"""Windows behind `stagnation` and the trends, s."""
+LONG_S = 60
+"""Windows behind `rigidity`, s."""
+
+CLARITY, CHAOS, TRUST, PAIN = range(4)
+
+
+class Vital:
+    """Bounds of one of the four vitals: optimal band, target, half of its range, and critical bounds (P0)."""
+
+    __slots__ = ("critical_high", "critical_low", "half", "high", "low", "place", "target")
+
+    def __init__(self, name: str, config: Config, catalogue: Catalogue) -> None:
+        metric = config.metrics[name]
+        least, greatest = metric.values
+        low, high = metric.range or metric.values
+        self.place = catalogue.places[name]
+        self.half = (high - low) / 2
+        self.low, self.high = metric.optimal or (low, high)
+        self.target = metric.target if metric.target is not None else (low + high) / 2
+        self.critical_low = metric.low.P0 if metric.low.P0 is not None else least
+        self.critical_high = metric.high.P0 if metric.high.P0 is not None else greatest
+
+
+class SignalsSpec:
+    """Parameters of the signals, with the places of their names."""
+
+    def __init__(self, parameters: Parameters, config: Config, catalogue: Catalogue) -> None:
+        self.parameters = parameters
+        self.names = catalogue.names
+        self.vitals = [Vital(name, config, catalogue) for name in VITALS]
+        self.places = {name: catalogue.places[name] for name in (*COMPUTED_YES_NO, *COMPUTED_NUMBERS)}
+        self.publishable = {name: place for name, place in catalogue.places.items() if place >= catalogue.vitals}
+        self.yes_no = catalogue.yes_no
+        self.drift = catalogue.places["drift"]
+        self.interruptions = catalogue.places["interruptions"]
+        self.stagnation = catalogue.places["stagnation"]
+        self.ttl = int(parameters.ttl)
+        self.lag = int(parameters.volatility_lag) // 1000
+        self.short = int(parameters.stagnation.window) // 1000 // SHORT_S
+        self.trend = int(parameters.trend) // 1000 // SHORT_S
+        self.kept = max(self.short, self.trend)
+        self.long = int(parameters.rigidity.window) // 1000 // LONG_S
+
+
+class History:
+    """Means and standard deviations of the last `size` windows of one vital; NaN where a window was empty.
+
+    `end` is the end (s) of the newest, which stands last.
+    """
+
+    __slots__ = ("end", "means", "spreads")
+
+    def __init__(self, size: int) -> None:
+        self.end = 0
+        self.means = array("d", [nan] * size)
+        self.spreads = array("d", [nan] * size)
+
+    def push(self, end: int, length: int, mean: float, spread: float) -> None:
+        """Adds the window that ends at `end` (s)."""
+        self.reach(end - length, length)
+        self.end = end
+        self.means.pop(0)
+        self.means.append(mean)
+        self.spreads.pop(0)
+        self.spreads.append(spread)
+
+    def reach(self, end: int, length: int) -> None:
+        """Makes the newest window the one that ends at `end`: those without points are empty."""
+        size = len(self.means)
+        missed = min((end - self.end) // length, size)
+        for _ in range(missed):
+            self.means.pop(0)
+            self.means.append(nan)
+            self.spreads.pop(0)
+            self.spreads.append(nan)
+        self.end = max(self.end, end)
+
+    def spread(self, number: int) -> float:
+        """Standard deviation over the last `number` windows: √ (mean of their variances + variance of their means)."""
+        means = self.means[-number:]
+        mean = sum(means) / number
+        within = sum([spread * spread for spread in self.spreads[-number:]]) / number
+        return sqrt(within + sum([(x - mean) * (x - mean) for x in means]) / number)
+
+    def slope(self, number: int) -> float | None:
+        """Slope a minute by least squares over the last `number` windows; None: one is empty."""
+        means = self.means[-number:]
+        middle = (number - 1) / 2
+        mean = sum(means) / number
+        if isnan(mean):
+            return None
+        above = below = 0.0
+        for i, x in enumerate(means):
+            above += (i - middle) * (x - mean)
+            below += (i - middle) * (i - middle)
+        return above / below * (60 / SHORT_S) if below else None
+
+
+class Signals:
+    """The signals of one subject. `due` is when a published value ends (ms)."""
+
+    __slots__ = (
+        "_chaos_average",
+        "_computed",
+        "_drift_average",
+        "_long",
+        "_means",
+        "_published",
+        "_recent",
+        "_rhythm",
+        "_second",
+        "_short",
+        "_stagnant_since",
+        "due",
+        "spec",
+    )
+
+    def __init__(self, spec: SignalsSpec) -> None:
+        self.spec = spec
+        self.due = NEVER
+        self._published: dict[int, tuple[int, float]] = {}
+        self._computed: dict[int, float] = {}
+        self._short: list[History] = []
+        self._long: list[History] = []
+        # means of the judged windows of the last `lag` seconds, by second modulo lag; unknown: NaN
+        self._recent: array[float] | None = None
+        self._means = [nan, nan, nan, nan]
+        self._second = 0
+        self._rhythm = self._chaos_average = self._drift_average = nan
+        self._stagnant_since = -1
+
+    # --- what is published ---
+
+    def publish(self, place: int, value: float, ts: int, facts: Facts) -> None:
+        """Takes a published value: of equal or greater `ts` than the last one, it counts."""
+        last = self._published.get(place)
+        if last is not None and ts < last[0]:
+            return
+        self._published[place] = (ts, value)
+        self.due = min(self.due, ts + self.spec.ttl)
+        facts.set_signal(place, _yes_no(value) if self.spec.yes_no[place] else value)
+
+    def expire(self, now: int, facts: Facts) -> None:
+        """Ends published values whose time is over."""
+        if now < self.due:
+            return
+        self.due = NEVER
+        for place, (ts, _) in list(self._published.items()):
+            if now >= ts + self.spec.ttl:
+                del self._published[place]
+                facts.set_signal(place, self._computed.get(place))
+            else:
+                self.due = min(self.due, ts + self.spec.ttl)
+
+    # --- what is computed ---
+
+    def window(self, vital: int, stats: WindowStats) -> None:
+        """Takes a final window of one of the four vitals, of 10 s or 1 min."""
+        if not self._short:
+            self._short = [History(self.spec.kept) for _ in range(4)]
+            self._long = [History(self.spec.long) for _ in range(4)]
+        if stats.size_ms == SHORT_S * 1000:
+            self._short[vital].push((stats.start + stats.size_ms) // 1000, SHORT_S, stats.mean, stats.stddev)
+        elif stats.size_ms == LONG_S * 1000:
+            self._long[vital].push((stats.start + stats.size_ms) // 1000, LONG_S, stats.mean, stats.stddev)
+
+    def second(self, second: int, closed: int, facts: Facts) -> None:
+        """What changes at a whole second: `closed` is the second up to which windows are final."""
+        for number, vital in enumerate(self.spec.vitals):
+            value = facts.at(vital.place)
+            self._means[number] = nan if value is None else value
+        self._remember(second)
+        self._rhythm_second(facts)
+        if self._short:
+            if closed % SHORT_S == 0:
+                self._windows_closed(closed, facts)
+            if closed % LONG_S == 0:
+                self._set_yes_no("rigidity", self._rigidity(closed), facts)
+        self._stagnation_lasts(second * 1000, facts)
+        self._set("creative_potential", self._creative_potential(), facts)
+
+    def figures(self, facts: Facts) -> None:
+        """Brings the signals up to date that are told, but that no second needs."""
+        means = self._means
+        vitals = self.spec.vitals
+        self._set("volatility", self.volatility(), facts)
+        volatility = self._computed.get(self.spec.places["volatility"])
+        beat = self.spec.parameters.heartbeat
+        rate = None if volatility is None else min(max(beat.rest + beat.per_volatility * volatility, beat.least), beat.greatest)
+        self._set("heartbeat", rate, facts)
+        coherence = vitality = 0.0
+        for x, vital in zip(means, vitals, strict=True):
+            coherence += min(1.0, abs(x - vital.target) / vital.half)
+            vitality += 1 - min(1.0, max(vital.low - x, x - vital.high, 0.0) / vital.half)
+            if isnan(x):
+                coherence = vitality = nan
+        self._set("coherence", 1 - coherence / 4, facts)
+        self._set("vitality", vitality / 4, facts)
+        drift = facts.at(self.spec.drift)
+        self._set("alive_index", None if drift is None else (means[CLARITY] + means[TRUST]) / 2 - drift, facts)
+
+    def volatility(self) -> float | None:
+        """√ of the mean, over the four vitals, of (30 s mean now − 30 s mean a lag ago)²; None: one is unknown."""
+        recent = self._recent
+        if recent is None:
+            return None
+        lag = self.spec.lag
+        total = 0.0
+        for number in range(4):
+            # the place of this second was taken before it was overwritten
+            step = self._means[number] - recent[4 * lag + number]
+            total += step * step
+        return None if isnan(total) else sqrt(total / 4)
+
+    def _remember(self, second: int) -> None:
+        lag = self.spec.lag
+        recent = self._recent
+        if recent is None:
+            if isnan(sum(self._means)):
+                return
+            recent = self._recent = array("d", [nan] * (4 * lag + 4))
+        elif second - self._second > 1:
+            for at in range(self._second + 1, min(second, self._second + lag + 1)):
+                for number in range(4):
+                    recent[at % lag * 4 + number] = nan
+        self._second = second
+        place = second % lag * 4
+        for number in range(4):
+            recent[4 * lag + number] = recent[place + number]
+            recent[place + number] = self._means[number]
+
+    def _rhythm_second(self, facts: Facts) -> None:
+        clarity, chaos, trust, pain = self._means
+        weights = self.spec.parameters.delta_rhythm
+        if isnan(clarity + chaos + trust + pain):
+            return
+        drift = facts.at(self.spec.drift) or 0.0
+        interruptions = facts.at(self.spec.interruptions) or 0.0
+        if isnan(self._chaos_average):
+            self._chaos_average, self._drift_average = chaos, drift
+        penalty = min(
+            weights.penalty_limit,
+            weights.chaos_rise * max(0.0, chaos - self._chaos_average)
+            + weights.drift_rise * max(0.0, drift - self._drift_average)
+            + weights.interruptions * interruptions,
+        )
+        raw = (
+            weights.trust * trust
+            + weights.clarity * clarity
+            + weights.calm * (1 - pain)
+            + weights.steadiness * (1 - drift)
+            + weights.order * (1 - chaos)
+            - penalty
+        )
+        previous = raw if isnan(self._rhythm) else self._rhythm
+        self._rhythm = weights.memory * previous + (1 - weights.memory) * raw
+        self._chaos_average = weights.beta * chaos + (1 - weights.beta) * self._chaos_average
+        self._drift_average = weights.beta * drift + (1 - weights.beta) * self._drift_average
+        self._set("delta_rhythm", 100 * self._rhythm, facts)
+
+    def _windows_closed(self, closed: int, facts: Facts) -> None:
+        for history in self._short:
+            history.reach(closed, SHORT_S)
+        self._set_yes_no("stagnation", self._stagnation(), facts)
+        self._set("pain_trend", self._short[PAIN].slope(self.spec.trend), facts)
+        self._set("trust_trend", self._short[TRUST].slope(self.spec.trend), facts)
+
+    def _stagnation(self) -> bool | None:
+        rule = self.spec.parameters.stagnation
+        clarity, chaos = self._short[CLARITY], self._short[CHAOS]
+        number = self.spec.short
+        unknown = False
+        for i in range(1, number + 1):
+            bright, calm = clarity.means[-i], chaos.means[-i]
+            if bright <= rule.clarity_above or calm >= rule.chaos_below:
+                return False
+            unknown = unknown or isnan(bright) or isnan(calm)
+        if unknown:
+            return None
+        return clarity.spread(number) <= rule.stddev and chaos.spread(number) <= rule.stddev
+
+    def _rigidity(self, closed: int) -> bool | None:
+        rule = self.spec.parameters.rigidity
+        number = self.spec.long
+        for history in self._long:
+            history.reach(closed, LONG_S)
+        for mean in self._long[CLARITY].means[-number:]:
+            if mean <= rule.clarity_above:
+                return False
+        unknown = False
+        for history in self._long:
+            spread = history.spread(number)
+            if spread > rule.stddev:
+                return False
+            unknown = unknown or isnan(spread)
+        return None if unknown else True
+
+    def _stagnation_lasts(self, now: int, facts: Facts) -> None:
+        place = self.spec.stagnation
+        if facts.known[place] and facts.values[place]:
+            if self._stagnant_since < 0:
+                self._stagnant_since = now
+            self._set("stagnation_duration", float(now - self._stagnant_since), facts)
+        else:
+            self._stagnant_since = -1
+            self._set("stagnation_duration", 0.0 if facts.known[place] else None, facts)
+
+    def _creative_potential(self) -> float:
+        chaos, trust = self._means[CHAOS], self._means[TRUST]
+        vital = self.spec.vitals[CHAOS]
+        if chaos < vital.low:
+            share = max(0.0, (chaos - vital.critical_low) / (vital.low - vital.critical_low))
+        elif chaos > vital.high:
+            share = max(0.0, (vital.critical_high - chaos) / (vital.critical_high - vital.high))
+        else:
+            share = 1.0 if not isnan(chaos) else nan
+        return trust * share
+
+    def set_computed(self, name: str, value: float | None, facts: Facts) -> None:
+        """Sets a signal that another machine computes (the voices'); a published value wins."""
+        self._set(name, value, facts)
+
+    def _set_yes_no(self, name: str, value: bool | None, facts: Facts) -> None:
+        self._set(name, None if value is None else 1.0 if value else 0.0, facts)
+
+    def _set(self, name: str, value: float | None, facts: Facts) -> None:
+        place = self.spec.places[name]
+        if value is None or isnan(value):
+            self._computed.pop(place, None)
+            value = None
+        else:
+            self._computed[place] = value
+        if place not in self._published:
+            facts.set_signal(place, value)
+
+    # --- state ---
+
+    def dump(self) -> list[Any]:
+        """The state as plain lists."""
+        names = self.spec.names
+        return [
+            {names[place]: list(published) for place, published in self._published.items()},
+            {names[place]: value for place, value in self._computed.items()},
+            [[history.end, history.means.tobytes(), history.spreads.tobytes()] for history in (*self._short, *self._long)],
+            None if self._recent is None else self._recent.tobytes(),
+            self._means,
+            self._second,
+            [self._rhythm, self._chaos_average, self._drift_average],
+            self._stagnant_since,
+        ]
+
+    def load(self, state: list[Any], facts: Facts) -> None:
+        """Takes up a dumped state, of this or another configuration, and tells `facts`."""
+        published, computed, histories, recent, self._means, self._second, rhythm, self._stagnant_since = state
+        spec = self.spec
+        self._rhythm, self._chaos_average, self._drift_average = rhythm
+        for name, value in computed.items():
+            if name in spec.places:
+                self._computed[spec.places[name]] = value
+                facts.set_signal(spec.places[name], value)
+        for name, (ts, value) in published.items():
+            if name in spec.publishable:
+                self.publish(spec.publishable[name], value, ts, facts)
+        if histories:
+            self._short = [_history(item, spec.kept) for item in histories[:4]]
+            self._long = [_history(item, spec.long) for item in histories[4:]]
+        if recent is not None and len(recent) == 8 * (4 * spec.lag + 4):
+            self._recent = array("d", recent)
+
+
+def _history(item: list[Any], size: int) -> History:
+    history = History(size)
+    end, means, spreads = item
+    history.end = end
+    for ours, theirs in ((history.means, array("d", means)), (history.spreads, array("d", spreads))):
+        kept = min(len(ours), len(theirs))
+        ours[size - kept :] = theirs[len(theirs) - kept :]
+    return history
+
+
+def _yes_no(value: float) -> float:
+    return 1.0 if value >= 0.5 else 0.0
