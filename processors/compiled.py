@@ -6,41 +6,11 @@ Values, bounds and hysteresis are integers (value × 10⁹, semantics §2), time
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from math import gcd, nextafter
+from math import gcd
 
+from processors.numbers import PRIORITIES, to_int
 from schemas.config import Bounds, Config, Judging, Metric, config_hash, judging_of
-from schemas.outputs import Priority, Side
-from schemas.points import MAX_VALUE, VALUE_SCALE
-
-PRIORITIES: tuple[Priority, ...] = ("P0", "P1", "P2")
-UNBOUNDED = 1 << 80
-"""Beyond every integer value; stands for "no bound on this side"."""
-
-
-def to_int(value: float) -> int:
-    """The integer nearest to the double product value × 10⁹, half to even."""
-    return round(value * VALUE_SCALE)
-
-
-def to_float(value: int) -> float:
-    """integer ÷ 10⁹, rounded once to the nearest double."""
-    return value / VALUE_SCALE
-
-
-def float_at_most(bound: int) -> float:
-    """The greatest convenient double whose integer is at most `bound`."""
-    x = bound / VALUE_SCALE
-    while to_int(x) > bound:
-        x = nextafter(x, -MAX_VALUE * 2)
-    return x
-
-
-def float_at_least(bound: int) -> float:
-    """The least convenient double whose integer is at least `bound`."""
-    x = bound / VALUE_SCALE
-    while to_int(x) < bound:
-        x = nextafter(x, MAX_VALUE * 2)
-    return x
+from schemas.outputs import Side
 
 
 class RungSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from processors.compiled import UNBOUNDED
+from processors.numbers import UNBOUNDED
 from processors.rules import EQ, GE, GT, LE, LT, NE, UNKNOWN, YES, Node, RuleBook
 from schemas.events import TermValue
 from schemas.points import VALUE_SCALE

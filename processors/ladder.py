@@ -6,7 +6,8 @@ inside by the hysteresis at every judging for `clear_for`. P0 rungs look at the 
 
 from __future__ import annotations
 
-from processors.compiled import PRIORITIES, UNBOUNDED, RungSpec, float_at_least, float_at_most, to_float
+from processors.compiled import RungSpec
+from processors.numbers import PRIORITIES, UNBOUNDED, float_at_least, float_at_most, to_float
 from schemas.outputs import RungState
 from schemas.points import MAX_VALUE
 

@@ -14,7 +14,7 @@ from itertools import pairwise, product
 from typing import cast
 
 from processors.catalogue import Catalogue
-from processors.compiled import to_int
+from processors.numbers import to_int
 from schemas.durations import parse_duration
 
 MAX_LENGTH = 1_000

@@ -7,9 +7,10 @@ from operator import attrgetter
 
 from xxhash import xxh3_64_hexdigest
 
-from processors.compiled import PRIORITIES, Compiled, SubjectTiming, to_float
+from processors.compiled import Compiled, SubjectTiming
 from processors.emission import Emission
 from processors.ladder import RungMemory
+from processors.numbers import PRIORITIES, to_float
 from processors.series import Series, Status
 from processors.windows import Part
 from schemas import topics

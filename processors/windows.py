@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import sqrt
 from operator import mul
 
-from processors.compiled import to_float
+from processors.numbers import to_float
 from processors.quantiles import EXACT, fold, quantile
 from schemas.outputs import WindowStats
 from schemas.points import VALUE_SCALE
