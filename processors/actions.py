@@ -9,69 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from processors.calendar import Calendar
-from processors.ethics import GUARDIAN, Gate, Verdict
+from processors.action_spec import ActionSpec, ActionsSpec
+from processors.ethics import GUARDIAN, Verdict
 from processors.facts import Facts
 from processors.instant import NEVER, Instant
-from processors.rules import RuleBook
-from schemas import topics
+from processors.open_action import OpenAction, asked
 from schemas.commands import AcknowledgeAction, ApproveAction, RefuseAction
-from schemas.config import Metric
-from schemas.events import ActionEvent, ActionEvidence, ActionState, Effect, Review, TermValue
-from schemas.living import Action
-from schemas.living import Actions as Section
-from schemas.outputs import Priority
+from schemas.events import Review
 from schemas.points import BadPoint
 
-
-class ActionSpec:
-    """One automatic action: its condition (a rule) and how long it must have held, its metric's range and cool-down (ms)."""
-
-    __slots__ = ("condition", "cooldown", "for_ms", "gate", "high", "level", "low", "metric", "name", "rule", "strength", "within")
-
-    def __init__(
-        self, name: str, action: Action, section: Section, metrics: dict[str, Metric], calendar: Calendar, rules: RuleBook
-    ) -> None:
-        metric = metrics.get(action.metric)
-        if metric is None or metric.range is None:
-            raise ValueError(f"actions.{name}.metric: expected a metric that has a range, got {action.metric!r}")
-        self.name = name
-        self.condition = action.when
-        self.rule = rules.add(action.when)
-        self.for_ms = int(action.for_)
-        self.metric = action.metric
-        self.cooldown = int(metric.cooldown)
-        self.low, self.high = metric.range
-        self.level: Priority = action.level
-        self.strength = action.strength
-        self.within = int(action.within)
-        try:
-            self.gate = Gate(action, section, metrics, calendar, rules)
-        except ValueError as error:
-            raise ValueError(f"actions.{name}.{error}") from None
-
-
-class ActionsSpec:
-    """The automatic actions of a configuration, in the order of its table.
-
-    Args:
-        section: the configuration's section. metrics: the configuration's metrics. rules: the rule book.
-    Raises:
-        ValueError: an action of a metric without a range, or an effect on a metric that is not configured.
-    """
-
-    __slots__ = ("acknowledge_ms", "actions", "approve_ms", "by_name", "limit", "per")
-
-    def __init__(self, section: Section, metrics: dict[str, Metric], rules: RuleBook) -> None:
-        calendar = Calendar(section.no_injection)
-        self.actions: list[ActionSpec] = [
-            ActionSpec(name, action, section, metrics, calendar, rules) for name, action in section.actions.items()
-        ]
-        self.by_name: dict[str, ActionSpec] = {action.name: action for action in self.actions}
-        self.limit = section.limit
-        self.per = int(section.per)
-        self.acknowledge_ms = int(section.acknowledge_within)
-        self.approve_ms = int(section.approve_within)
+__all__ = ["Actions", "ActionsSpec"]
 
 
 class _Running:
@@ -83,167 +30,6 @@ class _Running:
         self.since = since
         self.retry = 0
         self.told = ""
-
-
-class _Open:
-    """An action whose life is not over. What it was asked for with stays, whatever configuration comes."""
-
-    __slots__ = (
-        "acknowledged",
-        "action_id",
-        "before",
-        "condition",
-        "high",
-        "level",
-        "low",
-        "metric",
-        "name",
-        "offset",
-        "partition",
-        "review",
-        "since",
-        "state",
-        "strength",
-        "terms",
-        "topic",
-        "until",
-        "within",
-    )
-
-    def __init__(self, state: list[Any]) -> None:
-        """From what `dump` gives."""
-        self.action_id: str
-        self.name: str
-        self.metric: str
-        self.strength: int
-        self.within: int
-        self.low: float
-        self.high: float
-        self.condition: str
-        self.since: int
-        self.before: float | None
-        self.topic: str
-        self.partition: int
-        self.offset: int
-        self.until: int | None
-        self.acknowledged: int | None
-        (
-            self.action_id,
-            self.name,
-            self.metric,
-            level,
-            self.strength,
-            self.within,
-            self.low,
-            self.high,
-            self.condition,
-            self.since,
-            self.before,
-            terms,
-            self.topic,
-            self.partition,
-            self.offset,
-            entered,
-            review,
-            self.until,
-            self.acknowledged,
-        ) = state
-        self.level: Priority = level
-        self.terms = [TermValue(term, holds, value) for term, holds, value in terms]
-        self.state: ActionState | None = entered
-        self.review: Review | None = None if review is None else Review(review[0], review[1], review[2])
-
-    def say(
-        self,
-        instant: Instant,
-        state: ActionState,
-        *,
-        ts: int | None = None,
-        after: float | None = None,
-        by: str | None = None,
-        why: str | None = None,
-    ) -> None:
-        """Enters a state and tells it."""
-        previous = self.state
-        self.state = state
-        evidence = ActionEvidence(self.condition, self.terms, self.since, self.topic, self.partition, self.offset)
-        effect = Effect(self.metric, self.low, self.high, self.within, self.before, after, self.acknowledged)
-        message = ActionEvent(
-            action_id=self.action_id,
-            tenant=instant.tenant,
-            subject=instant.subject,
-            action=self.name,
-            metric=self.metric,
-            level=self.level,
-            state=state,
-            previous=previous,
-            strength=self.strength,
-            review=self.review,
-            effect=effect,
-            until=self.until,
-            by=by,
-            why=why,
-            evidence=evidence,
-            config=instant.config,
-        )
-        instant.say(topics.ACTIONS, message, ts)
-
-    def dump(self) -> list[Any]:
-        """Plain values."""
-        review = self.review
-        return [
-            self.action_id,
-            self.name,
-            self.metric,
-            self.level,
-            self.strength,
-            self.within,
-            self.low,
-            self.high,
-            self.condition,
-            self.since,
-            self.before,
-            _plain(self.terms),
-            self.topic,
-            self.partition,
-            self.offset,
-            self.state,
-            None if review is None else [review.by, review.decision, review.reason],
-            self.until,
-            self.acknowledged,
-        ]
-
-
-def _plain(terms: list[TermValue]) -> list[Any]:
-    return [[term.term, term.holds, term.value] for term in terms]
-
-
-def _asked(spec: ActionSpec, since: int, instant: Instant, facts: Facts) -> _Open:
-    """A new action, named by the id of its first event."""
-    cause = instant.cause()
-    return _Open(
-        [
-            instant.next_id(),
-            spec.name,
-            spec.metric,
-            spec.level,
-            spec.strength,
-            spec.within,
-            spec.low,
-            spec.high,
-            spec.condition,
-            since,
-            facts.value(spec.metric),
-            _plain(facts.terms(spec.rule)),
-            cause.topic,
-            cause.partition,
-            cause.offset,
-            None,
-            None,
-            None,
-            None,
-        ]
-    )
 
 
 class Actions:
@@ -262,7 +48,7 @@ class Actions:
         self._running: dict[str, _Running] = {}
         self._free: dict[str, int] = {}  # by metric: when its cool-down is over
         self._dispatched: list[int] = []  # subject times of dispatches within `per`, no more than needed
-        self._open: list[_Open] = []
+        self._open: list[OpenAction] = []
 
     @property
     def open_actions(self) -> list[str]:
@@ -344,7 +130,7 @@ class Actions:
         if verdict.decision != "approved" and verdict.code == entry.told:
             entry.retry = self._again(spec, verdict, now)
             return
-        action = _asked(spec, entry.since, instant, facts)
+        action = asked(spec, entry.since, instant, facts)
         action.say(instant, "requested")
         action.review = Review(GUARDIAN, verdict.decision, verdict.reason)
         if verdict.decision == "approved":
@@ -363,7 +149,7 @@ class Actions:
             action.say(instant, "refused")
         self._waits()
 
-    def _dispatch(self, action: _Open, spec: ActionSpec, entry: _Running | None, instant: Instant) -> None:
+    def _dispatch(self, action: OpenAction, spec: ActionSpec, entry: _Running | None, instant: Instant) -> None:
         now = instant.now
         if entry is not None:
             entry.told = ""
@@ -398,7 +184,7 @@ class Actions:
         self._waits()
         return look
 
-    def _pass_on(self, action: _Open, spec: ActionSpec, instant: Instant, facts: Facts) -> None:
+    def _pass_on(self, action: OpenAction, spec: ActionSpec, instant: Instant, facts: Facts) -> None:
         """A person has approved: the gate looks once more, at everything but the strength."""
         entry = self._running.get(action.name)
         if facts.holds(spec.rule) is not True:
@@ -432,13 +218,13 @@ class Actions:
             again = max(again, self._dispatched[len(self._dispatched) - self.spec.limit] + self.spec.per)
         return again
 
-    def _rest(self, action: _Open, now: int) -> None:
+    def _rest(self, action: OpenAction, now: int) -> None:
         """After a refusal of an action that had waited."""
         spec = self.spec.by_name.get(action.name)
         if spec is not None:
             self._free[action.metric] = now + spec.cooldown
 
-    def _close(self, action: _Open) -> None:
+    def _close(self, action: OpenAction) -> None:
         self._open = [other for other in self._open if other is not action]
         self.due = 0
 
@@ -472,6 +258,6 @@ class Actions:
             self._running[name] = entry
         self._free = dict(free)
         self._dispatched = list(dispatched)
-        self._open = [_Open(action) for action in opened]
+        self._open = [OpenAction(action) for action in opened]
         self.due = due
         self._waits()
