@@ -50,7 +50,7 @@ class PairSpec:
         self.short = short
 
 
-class MetricSpec:
+class MetricBudget:
     """One metric: `needs` are the bad seconds of the long and of the short window at which a pair is reached.
 
     (1 − objective) is the fraction `top` ÷ `bottom`.
@@ -97,8 +97,8 @@ class BudgetSpec:
         """How many buckets of each length are kept."""
         for window in [*self.windows, self.total]:
             self.reach[window.scale] = max(self.reach[window.scale], window.buckets)
-        self.metrics = [MetricSpec(name, budget.objectives.get(name, budget.objective), self.pairs, self.windows) for name in metrics]
-        self.default = MetricSpec("default", budget.objective, self.pairs, self.windows)
+        self.metrics = [MetricBudget(name, budget.objectives.get(name, budget.objective), self.pairs, self.windows) for name in metrics]
+        self.default = MetricBudget("default", budget.objective, self.pairs, self.windows)
         """That of a metric which the configuration has dropped: its alert still has to end."""
         self.places = {name: place for place, name in enumerate(metrics)}
 
