@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 from email.message import EmailMessage
 from hashlib import sha256
@@ -39,17 +40,20 @@ class Email:
         addresses = adapter.addresses.get(notification.event.who)
         if not addresses:
             raise Refused(f"e-mail: no address of {notification.event.who} in notify.yml")
+        client = aiosmtplib.SMTP(
+            hostname=adapter.host,
+            port=adapter.port,
+            username=adapter.user,
+            password=self._password,
+            use_tls=adapter.tls == "implicit",
+            start_tls=adapter.tls == "starttls",
+            timeout=self._timeout,
+        )
         try:
-            await aiosmtplib.send(
-                message(notification, adapter.sender, addresses),
-                hostname=adapter.host,
-                port=adapter.port,
-                username=adapter.user,
-                password=self._password,
-                use_tls=adapter.tls == "implicit",
-                start_tls=adapter.tls == "starttls",
-                timeout=self._timeout,
-            )
+            await client.connect()
+            await client.send_message(message(notification, adapter.sender, addresses))
+            with contextlib.suppress(aiosmtplib.SMTPException):
+                await client.quit()  # the message is taken, whatever is said to this
         except aiosmtplib.SMTPRecipientsRefused as error:
             if all(refused.code in _FINAL for refused in error.recipients):
                 raise Refused(f"e-mail: {adapter.host} refuses {', '.join(addresses)}") from None
@@ -61,6 +65,8 @@ class Email:
             raise Later(f"e-mail: {adapter.host} answered {error.code}: {error.message[:200]}") from None
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Later(f"e-mail: {adapter.host} was not reached: {type(error).__name__}") from None
+        finally:
+            client.close()  # at once, also when our time is over: a server that hangs would not answer a quit
 
 
 def message(notification: Notification, sender: str, addresses: list[str]) -> EmailMessage:
