@@ -16,6 +16,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from schemas.commands import Command
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import MAX_POINTS, Point
 
@@ -31,11 +32,12 @@ class Timed(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One record to write: points of one partition, or (`points` is None) a tick. `time` is its record time, epoch ms."""
+    """One record to write: points of one partition, a command, or (both None) a tick. `time` is its record time, epoch ms."""
 
     partition: int
     time: int
     points: list[Point] | None
+    command: Command | None = None
 
 
 class Barrier(NamedTuple):
@@ -50,9 +52,19 @@ Source = Callable[[int], Iterable[Timed]]
 It is asked for a second only after the steps before it were taken, so what happened at a barrier may change the answer.
 """
 
+Commands = Callable[[int], Iterable[Command]]
+"""Gives the commands that stand directly after the tick of a second (epoch s); asked for after the ticks were yielded."""
+
 
 def schedule(
-    source: Source, *, start: int, seconds: int | None, partitions: int, hold: int = HOLD_S, batch_ms: int = 1000
+    source: Source,
+    *,
+    start: int,
+    seconds: int | None,
+    partitions: int,
+    hold: int = HOLD_S,
+    batch_ms: int = 1000,
+    commands: Commands | None = None,
 ) -> Iterator[Record | Barrier]:
     """The records of a run, in an order that is right for each partition.
 
@@ -63,6 +75,7 @@ def schedule(
         partitions: of the points topic; each gets every tick.
         hold: seconds between barriers (at multiples of it, and one at the end).
         batch_ms: points of one partition whose times lie in the same `batch_ms` become one array (1 … 1000).
+        commands: each becomes a record of its subject's partition, directly after the second's tick.
     Raises:
         ValueError: an argument is out of range, or the source gave a point outside its second.
     """
@@ -76,6 +89,8 @@ def schedule(
         yield from _records(source(second), second, partitions, batch_ms)
         for partition in range(partitions):
             yield Record(partition, second * 1000, None)
+        for command in commands(second) if commands is not None else ():
+            yield Record(partition_for(subject_key(command.tenant, command.subject), partitions), second * 1000, None, command)
         if second % hold == 0:
             yield Barrier(second)
     if second % hold:

@@ -1,0 +1,60 @@
+"""A run with the engine alone, in memory: the log is built record by record, and the loop closes through its outputs.
+
+The log is the one that the driver writes to Kafka for the same scenario, seed and start (`experiments.driver.schedule`,
+one partition), so the verdicts are those of the whole stack.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from experiments.actor import SimulatedActor
+from experiments.driver import Barrier, schedule
+from experiments.journal import Entry, Journal
+from experiments.model import SimulatedSubject
+from experiments.scenario import Scenario, SubjectModel
+from processors.engine import Output, PartitionEngine, Record
+from schemas.commands import encode_command
+from schemas.config import Config
+from schemas.topics import KIND_COMMAND, KIND_TICK, LIVE_NAMESPACE, POINTS, full_name
+
+DRAIN_S = 66
+"""Ticks that a run goes on after its end: every window of 1 min closes (5 s of lateness)."""
+
+
+def run(
+    scenario: Scenario, model: SubjectModel, config: Config, states: dict[str, str | None], *, seed: int, start: int, name: str = "subject"
+) -> Journal:
+    """Runs a scenario; `start` is epoch s. What it said is in the journal; nothing of it is judged here."""
+    subject = SimulatedSubject(scenario, model, config, seed=seed, start=start, name=name)
+    actor = SimulatedActor(scenario.actor, subject)
+    journal = Journal(start * 1000, config, states)
+    engine = PartitionEngine(config, topic=full_name(LIVE_NAMESPACE, POINTS), partition=0, partitions=1, live=False)
+    encode = msgspec.json.Encoder().encode
+    offset = -1
+
+    def none(_hash: str) -> Config:
+        return config
+
+    def take(outputs: list[Output]) -> None:
+        for output in outputs:
+            journal.add(Entry(output.topic, output.id, output.ts, output.value))
+            actor.hear(output.value, output.ts)
+
+    steps = schedule(subject.second, start=start, seconds=scenario.length // 1000, partitions=1, commands=actor.commands)
+    for step in steps:
+        if isinstance(step, Barrier):
+            continue
+        offset += 1
+        if step.points is not None:
+            value = encode(step.points if len(step.points) > 1 else step.points[0])
+            take(engine.points(offset, step.time, value))
+        elif step.command is not None:
+            take(engine.apply(Record(offset, step.time, encode_command(step.command), KIND_COMMAND.decode()), none))
+        else:
+            take(engine.tick(offset, step.time))
+    end = start + scenario.length // 1000
+    for second in range(end + 1, end + 1 + DRAIN_S):
+        offset += 1
+        take(engine.apply(Record(offset, second * 1000, kind=KIND_TICK.decode()), none))
+    return journal
