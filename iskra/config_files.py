@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import yaml
 
-from schemas.config import Config, Judging, Metric, decode_hook, judging_of
+from iskra import living_files
+from iskra.yaml_files import ConfigError, compose, convert, line_of
+from schemas.config import Config, Judging, Metric, judging_of
 from schemas.points import METRIC_NAME
+
+__all__ = ["DEFAULT_DIR", "THRESHOLDS", "ConfigError", "load", "parse"]
 
 THRESHOLDS = "slo-thresholds-matrix.yml"
 DEFAULT_DIR = Path(__file__).resolve().parent.parent / "config"
 
-_PATH_STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+|\.\.\.)\]")
-Model = TypeVar("Model")
 _PRIORITIES = ("P2", "P1", "P0")
-
-
-class ConfigError(ValueError):
-    """A configuration that is refused as a whole; the text is `FILE:LINE: FIELD: what was expected`."""
 
 
 def load(directory: Path | None = None) -> Config:
     """The configuration in `directory` (default: the one that comes with Iskra).
+
+    Beside the thresholds it holds the files of the living part; one that is missing is the one that comes with Iskra.
+    `living: null` in the thresholds leaves it off: statuses alone.
 
     Raises:
         ConfigError: a file is missing, is no YAML, has an unknown key, a wrong type or bounds out of order.
@@ -36,7 +36,15 @@ def load(directory: Path | None = None) -> Config:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file}:1: {error.strerror}; expected the file {THRESHOLDS} in the directory") from None
-    return parse(text, str(file))
+    config = parse(text, str(file))
+    if _is_switched_off(text):
+        return config
+    return msgspec.structs.replace(config, living=living_files.load(directory or DEFAULT_DIR, DEFAULT_DIR, config))
+
+
+def _is_switched_off(text: str) -> bool:
+    data = yaml.safe_load(text)
+    return "living" in data
 
 
 def parse(text: str, name: str) -> Config:
@@ -45,33 +53,14 @@ def parse(text: str, name: str) -> Config:
     Raises:
         ConfigError: as `load`.
     """
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ConfigError(f"{name}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}") from None
-    _refuse_duplicate_keys(root, name)
+    root, data = compose(text, name)
     _convert_metrics(data, root, name)
-    config = _convert(data, Config, [], root, name)
+    config = convert(data, Config, [], root, name)
     problem = _first_problem(config)
     if problem:
         steps, what = problem
-        raise ConfigError(f"{name}:{_line(root, steps)}: {'.'.join(steps)}: {what}")
+        raise ConfigError(f"{name}:{line_of(root, steps)}: {'.'.join(steps)}: {what}")
     return config
-
-
-def _convert(data: Any, model: type[Model], at: list[str], root: Any, name: str) -> Model:
-    """`data`, which stands at the path `at` of the file, as `model`."""
-    try:
-        return msgspec.convert(data, model, dec_hook=decode_hook)
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `")
-        steps = at + [key or index for key, index in _PATH_STEP.findall(path.rstrip("`"))]
-        unknown = re.search(r"unknown field `(.+?)`", what)
-        if unknown:
-            steps.append(unknown[1])
-        raise ConfigError(f"{name}:{_line(root, steps)}: {'.'.join(steps) or 'file'}: {what}") from None
 
 
 def _convert_metrics(data: Any, root: Any, name: str) -> None:
@@ -80,42 +69,14 @@ def _convert_metrics(data: Any, root: Any, name: str) -> None:
     if isinstance(metrics, dict):
         for key, value in metrics.items():
             if not isinstance(key, str):
-                raise ConfigError(f"{name}:{_line(root, ['metrics', str(key)])}: metrics.{key}: expected a name, put it in quotes")
-            _convert(value, Metric, ["metrics", key], root, name)
-
-
-def _line(node: Any, steps: list[str]) -> int:
-    """The line (from 1) of the deepest node on the path that exists; wildcards stay at their parent."""
-    line: int = node.start_mark.line + 1 if node is not None else 1
-    for step in steps:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((k, v) for k, v in node.value if k.value == step), None)
-            if pair is None:
-                return line
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
-            node = node.value[int(step)]
-            line = node.start_mark.line + 1
-        else:
-            return line
-    return line
-
-
-def _refuse_duplicate_keys(node: Any, name: str) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise ConfigError(f"{name}:{key.start_mark.line + 1}: {key.value}: expected once, stands here again")
-            seen.add(key.value)
-            _refuse_duplicate_keys(value, name)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_duplicate_keys(item, name)
+                raise ConfigError(f"{name}:{line_of(root, ['metrics', str(key)])}: metrics.{key}: expected a name, put it in quotes")
+            convert(value, Metric, ["metrics", key], root, name)
 
 
 def _first_problem(config: Config) -> tuple[list[str], str] | None:
     """What the types cannot say: orders and units."""
+    if config.living is not None:
+        return ["living"], "expected null (statuses alone) or no such key: the living part stands in files of its own"
     if not config.windows:
         return ["windows"], "expected at least one window size"
     for i, size in enumerate(config.windows):

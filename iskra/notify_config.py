@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import yaml
-
-from iskra.config_files import DEFAULT_DIR, ConfigError, _convert, _line, _refuse_duplicate_keys
+from iskra.config_files import DEFAULT_DIR
+from iskra.yaml_files import ConfigError, compose, convert, line_of
 from schemas.living import Alerts
 from sinks.notify.settings import Adapter, Delivery, EmailAdapter, NotifyConfig
 
@@ -32,22 +31,17 @@ class _File:
         self.name = str(path)
         try:
             text = path.read_text(encoding="utf-8")
-            self.root = yaml.compose(text, Loader=yaml.SafeLoader)
-            self.data: Any = yaml.safe_load(text)
         except OSError as error:
             raise ConfigError(f"{path}:1: {error.strerror}; expected the file {file}") from None
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            raise ConfigError(f"{path}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}") from None
-        _refuse_duplicate_keys(self.root, self.name)
+        self.root, self.data = compose(text, self.name)
 
     def convert(self, model: Any) -> Any:
         """The file as `model`."""
-        return _convert(self.data, model, [], self.root, self.name)
+        return convert(self.data, model, [], self.root, self.name)
 
     def error(self, field: str, what: str) -> ConfigError:
         """What is wrong with a field (steps joined by dots)."""
-        return ConfigError(f"{self.name}:{_line(self.root, field.split('.'))}: {field}: {what}")
+        return ConfigError(f"{self.name}:{line_of(self.root, field.split('.'))}: {field}: {what}")
 
 
 def load(directory: Path | None = None) -> NotifyConfig:
@@ -60,7 +54,7 @@ def load(directory: Path | None = None) -> NotifyConfig:
     adapters = file.data.get("adapters") if isinstance(file.data, dict) else None
     if isinstance(adapters, dict):
         for name, body in adapters.items():  # each by itself: in a path through a mapping msgspec does not name the key
-            _convert(body, Adapter, ["adapters", str(name)], file.root, file.name)  # type: ignore[arg-type]
+            convert(body, cast(Any, Adapter), ["adapters", str(name)], file.root, file.name)
     config: NotifyConfig = file.convert(NotifyConfig)
     for channel, names in config.channels.items():
         if not names:

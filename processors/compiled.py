@@ -8,6 +8,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from math import gcd
 
+from processors.living import LifeSpec
 from processors.numbers import PRIORITIES, to_int
 from schemas.config import Bounds, Config, Judging, Metric, config_hash, judging_of
 from schemas.outputs import Side
@@ -98,6 +99,7 @@ class Compiled:
             for order, (name, metric) in enumerate(config.metrics.items())
         }
         self._plain = judging_of(Metric(), config.defaults)
+        self.life = None if config.living is None else LifeSpec(config, config.living)
 
     def metric(self, name: str) -> MetricSpec:
         """The metric's specification; a metric that the configuration does not name has no ladder and comes last."""

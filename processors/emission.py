@@ -21,10 +21,10 @@ class Emission:
     """Collects the outputs of one record and numbers them.
 
     `partition` and `offset` are the record's place in the log (the original one in a replay), as ids and evidence tell
-    it; a tick of `evaluate` has no place of its own, so that its ids tell `label`.
+    it; a tick of `evaluate` has no place of its own, so that its ids tell `label`. `log_time` (ms) is the partition's.
     """
 
-    __slots__ = ("_index", "_next", "_subject", "config", "index", "label", "offset", "outputs", "partition", "topic")
+    __slots__ = ("_index", "_next", "_subject", "config", "index", "label", "log_time", "offset", "outputs", "partition", "topic")
 
     def __init__(self, topic: str, partition: int) -> None:
         self.topic = topic
@@ -33,6 +33,7 @@ class Emission:
         self.offset = -1
         self.index = 0
         self.config = ""
+        self.log_time = 0
         self.outputs: list[Output] = []
         self._next = 0
         self._index = -1

@@ -7,34 +7,28 @@ on their way here changes nothing. What it needs to go on after a crash is `posi
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from processors.admission import check, check_value, dead_letter, dead_letter_key, readable
-from processors.compiled import Compiled, to_int
+from processors.admission import readable
+from processors.compiled import Compiled
 from processors.emission import Emission, Output
-from processors.population import Population
+from processors.intake import Intake
 from processors.record import Record
-from processors.series import Series
 from processors.state import dump, load
 from processors.subject import Subject
 from schemas import topics
+from schemas.commands import decode_command
 from schemas.config import Config
 from schemas.partitioning import partition_for, subject_key
-from schemas.points import MAX_POINTS, MAX_TS_MS, TIMED_POINTS, BadPoint, Point, TimedPoint, raw_items, split
+from schemas.points import MAX_POINTS, TIMED_POINTS, BadPoint, split
 
 __all__ = ["Output", "PartitionEngine", "Record"]
 
-KNOWN_SOURCES = 100_000
-"""So many checked sources are remembered."""
 
-_NO_SERIES: dict[str, Series] = {}
-
-
-class PartitionEngine:
-    """Windows, statuses and dead letters of one partition.
+class PartitionEngine(Intake):
+    """Everything that one partition's log makes true: windows, statuses, signals, voices, alerts, actions, dead letters.
 
     Args:
         config: the configuration in force at the start.
@@ -44,18 +38,8 @@ class PartitionEngine:
     """
 
     def __init__(self, config: Config, *, topic: str, partition: int, partitions: int, live: bool = True) -> None:
-        self.topic = topic
-        self.partition = partition
-        self.partitions = partitions
-        self.live = live
-        self.position = -1
-        self.log_time = 0
-        self._compiled = Compiled(config)
+        super().__init__(config, topic=topic, partition=partition, partitions=partitions, live=live)
         self._configurations: dict[str, Compiled] = {self._compiled.hash: self._compiled}
-        self._emission = Emission(topic, partition)
-        self._emission.config = self._compiled.hash
-        self._population = Population(self._compiled.expire_after)
-        self._sources: set[str] = set()
 
     # --- what stands ---
 
@@ -117,6 +101,7 @@ class PartitionEngine:
         """
         population = self._population
         self.position, self.log_time = position, log_time
+        self._emission.log_time = log_time
         population.last_tick, population.tick_count = last_tick, tick_count
 
         def compiled(named: str) -> Compiled:
@@ -138,6 +123,8 @@ class PartitionEngine:
             return self.tick(offset, timestamp, origin)
         if kind == "config":
             return self.configure(offset, timestamp, configurations(value.decode("ascii")))
+        if kind == "command":
+            return self.command(offset, timestamp, value, origin)
         self._pass(offset, timestamp)
         return []
 
@@ -184,11 +171,52 @@ class PartitionEngine:
         else:
             emission = self._emission
             emission.begin(self.partition, self.position, label)
-            self.log_time = max(self.log_time, timestamp)
+            self.log_time = emission.log_time = max(self.log_time, timestamp)
         second = timestamp // 1000
-        if second > self._population.last_tick:
-            for subject in self._population.tick(second):
-                self._look_at(subject, second, offset, emission)
+        population = self._population
+        if second > population.last_tick:
+            waiting = population.waited(second * 1000)
+            concerned = population.tick(second)
+            if not waiting:
+                for subject in concerned:
+                    self._look_at(subject, second, offset, emission)
+                return emission.outputs
+            silent = {subject.key for subject in concerned}
+            for key in sorted(silent.union(waiting)):
+                subject = population.by_key[key]
+                if key in silent or population.is_idle(subject):
+                    self._look_at(subject, second, offset, emission)
+                if key in waiting and population.by_key.get(key) is subject:
+                    self._waited_for(subject, second * 1000, offset, emission)
+        return emission.outputs
+
+    def command(self, offset: int, timestamp: int, value: bytes, origin: str | None = None) -> list[Output]:
+        """Applies a command; what makes no sense becomes a dead letter (`bad_command`, `unknown_subject`)."""
+        emission = self._begin(offset, timestamp, origin)
+        tenant = name = None
+        subject: Subject | None = None
+        mark = 0
+        try:
+            command = decode_command(value)
+            tenant, name = command.tenant, command.subject
+            subject = self._find(tenant, name, offset)
+            if subject is None:
+                right = partition_for(subject_key(tenant, name), self.partitions)
+                if right != self.partition:
+                    raise BadPoint("wrong_partition", f"{tenant}/{name} belongs to partition {right}, not {self.partition}")
+                raise BadPoint("unknown_subject", f"{tenant}/{name}: no point of it has come")
+            if offset <= subject.offset:
+                return emission.outputs
+            if subject.life is None:
+                raise BadPoint("bad_command", f"{tenant}/{name} is left alone, or its configuration has no living part")
+            self._population.wake_up(subject, self._compiled)
+            subject.life.command(command, subject.time, self.log_time, emission)
+            self._plan_life(subject)
+        except BadPoint as error:
+            emission.take_back(mark)
+            self._refuse(error, (tenant, name, None), 0, offset, value, emission)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must cost one subject, not the partition
+            self._fail(error, subject, None, value, mark, emission)
         return emission.outputs
 
     def skip_ticks(self, last: int) -> int:
@@ -216,6 +244,7 @@ class PartitionEngine:
             population.wake_up(subject, self._compiled)
             subject.poisoned = False
             subject.rebind(compiled)
+            self._plan_life(subject)
             population.mark(subject)
             population.plan(subject, population.tick_count + 1)
         return emission.outputs
@@ -226,9 +255,9 @@ class PartitionEngine:
 
     def _begin(self, offset: int, timestamp: int, origin: str | None) -> Emission:
         self.position = offset
-        if timestamp > self.log_time:
-            self.log_time = timestamp
         emission = self._emission
+        if timestamp > self.log_time:
+            self.log_time = emission.log_time = timestamp
         if origin is None:
             emission.begin(self.partition, offset)
         else:
@@ -243,224 +272,6 @@ class PartitionEngine:
         if len(outputs) > 1:
             outputs.sort(key=lambda output: (output.key, output.topic != topics.DEAD_LETTERS))
         return outputs
-
-    # --- points ---
-
-    def _apply_points(self, points: Sequence[TimedPoint], timestamp: int, offset: int, value: bytes, emission: Emission) -> None:
-        """The hot loop. What is not plainly in order goes to `_add`; what raises costs its subject alone."""
-        latest = timestamp + self._compiled.max_skew_ms
-        earliest = self.log_time - self._compiled.max_age_ms if self.live else 0
-        population = self._population
-        tick = population.tick_count
-        known_sources = self._sources
-        tenant = name = ""
-        subject: Subject | None = None
-        series_of = _NO_SERIES
-        raws: list[bytes] = []
-        index = -1
-        for point in points:
-            index += 1
-            if point.subject != name or point.tenant != tenant:
-                name = point.subject
-                tenant = point.tenant
-                subject = self._find(tenant, name, offset)
-                series_of = subject.series if subject is not None else _NO_SERIES
-            series = series_of.get(point.metric)
-            ts = point.ts
-            x = point.value
-            if (
-                series is not None
-                and series.calm
-                and series.x_low <= x <= series.x_high
-                and subject is not None
-                and subject.time <= ts <= latest
-                and ts < subject.second * 1000 + 1000
-                and ts >= earliest
-                and (point.source is None or point.source in known_sources)
-            ):
-                value_int = round(x * 1e9)
-                equal = value_int == series.run_value
-                if not equal or ts - series.run_ts < series.spec.stuck_ms:
-                    if equal:
-                        series.run_count += 1
-                    else:
-                        series.run_value = value_int
-                        series.run_count = 1
-                        series.run_ts = ts
-                    current = series.current
-                    if not current:
-                        series.current_offset = emission.offset
-                    current.append(value_int)
-                    series.max_ts = subject.time = ts
-                    subject.point_tick = tick
-                    continue
-            emission.index = index
-            mark = len(emission.outputs)
-            try:
-                self._add(subject, series, point, offset, earliest, latest, emission)
-            except BadPoint as error:
-                raws = raws or raw_items(value)
-                self._refuse(error, (tenant, name, point.metric), index, offset, raws[index], emission)
-            except Exception as error:  # noqa: BLE001 - a defect of ours must cost one subject, not the partition
-                raws = raws or raw_items(value)
-                self._fail(error, population.lookup(tenant, name), point.metric, raws[index], mark, emission)
-            if subject is None or subject.poisoned:
-                subject = self._find(tenant, name, offset)
-            series_of = subject.series if subject is not None else _NO_SERIES
-
-    def _find(self, tenant: str, name: str, offset: int) -> Subject | None:
-        """The subject, marked as changed; None if unknown (also if its tenant is no longer)."""
-        known_tenants = self._compiled.tenants
-        if known_tenants is not None and tenant not in known_tenants:
-            return None
-        subject = self._population.lookup(tenant, name)
-        if subject is not None and not subject.changed and offset > subject.offset:
-            self._population.mark(subject)
-        return subject
-
-    def _apply_items(self, value: bytes, encoding: str | None, redrive: bool, timestamp: int, offset: int, emission: Emission) -> None:
-        """The forgiving way: each item is decoded alone."""
-        try:
-            items = split(value, encoding)
-        except BadPoint as error:
-            self._refuse(error, (None, None, None), 0, offset, value, emission)
-            return
-        population = self._population
-        latest = timestamp + self._compiled.max_skew_ms
-        earliest = self.log_time - self._compiled.max_age_ms if self.live else 0
-        for index, (raw, point, item) in enumerate(items):
-            emission.index = index
-            if isinstance(point, BadPoint):
-                self._refuse(point, readable(item), index, offset, raw, emission)
-                continue
-            subject = self._find(point.tenant, point.subject, offset)
-            if redrive and subject is not None and offset > subject.offset:
-                subject.poisoned = False
-            series = subject.series.get(point.metric) if subject is not None else None
-            mark = len(emission.outputs)
-            try:
-                self._add(subject, series, point, offset, earliest, latest, emission)
-            except BadPoint as error:
-                self._refuse(error, (point.tenant, point.subject, point.metric), index, offset, raw, emission)
-            except Exception as error:  # noqa: BLE001 - a defect of ours must cost one subject, not the partition
-                self._fail(error, population.lookup(point.tenant, point.subject), point.metric, raw, mark, emission)
-
-    def _add(
-        self,
-        subject: Subject | None,
-        series: Series | None,
-        point: TimedPoint | Point,
-        offset: int,
-        earliest: int,
-        latest: int,
-        emission: Emission,
-    ) -> None:
-        """One point by the full procedure.
-
-        Raises:
-            BadPoint: it is refused.
-        """
-        compiled = self._compiled
-        population = self._population
-        if subject is not None and offset <= subject.offset:
-            return
-        if series is None or not isinstance(point.ts, int) or (point.source is not None and point.source not in self._sources):
-            ts = check(point, compiled)
-            if point.source is not None:
-                if len(self._sources) >= KNOWN_SOURCES:
-                    self._sources.clear()
-                self._sources.add(point.source)
-        else:
-            ts = point.ts
-            if not 0 <= ts <= MAX_TS_MS:
-                check(point, compiled)
-            check_value(point.value, series.spec.min_value, series.spec.max_value)
-        if subject is None:
-            self._check_partition(point)
-        if ts > latest:
-            raise BadPoint("from_the_future", f"ts: {ts} is more than {compiled.max_skew_ms} ms ahead of its record's time")
-        if ts < earliest:
-            raise BadPoint("too_old", f"ts: {ts} is more than {compiled.max_age_ms} ms behind the log's time")
-        if subject is None:
-            subject = Subject(point.tenant, point.subject, compiled, ts, population.tick_count)
-            population.enter(subject)
-            population.mark(subject)
-        else:
-            population.wake_up(subject, self._compiled)
-        subject.point_tick = population.tick_count
-        if subject.due > population.idle_tick(subject):
-            # it slept until its expiry
-            population.plan(subject, population.idle_tick(subject))
-        if subject.poisoned:
-            return
-        # behind what is final only where a configuration has lengthened the lateness
-        late = ts < subject.time - compiled.lateness_ms or ts < subject.closed * 1000
-        if ts > subject.time:
-            if ts // 1000 > subject.second:
-                subject.advance(ts, compiled, emission)
-            else:
-                subject.time = ts
-        # only now: before its first point a metric is not judged
-        if series is None:
-            series = subject.add_series(point.metric, compiled)
-        subject.wake(series)
-        series.sync(subject.second)
-        if late:
-            series.late[subject.second] = series.late.get(subject.second, 0) + 1
-        else:
-            value = to_int(point.value)
-            if ts == subject.time:
-                series.add_in_order(value, ts, subject.second, emission.offset)
-            else:
-                series.add_out_of_order(value, ts, subject.second, emission.offset)
-            series.extend_run(value, ts)
-        series.max_ts = max(series.max_ts, ts)
-        subject.judge_point(series, emission)
-
-    def _check_partition(self, point: TimedPoint | Point) -> None:
-        right = partition_for(subject_key(point.tenant, point.subject), self.partitions)
-        if right != self.partition:
-            raise BadPoint("wrong_partition", f"{point.tenant}/{point.subject} belongs to partition {right}, not {self.partition}")
-
-    def _refuse(
-        self, error: BadPoint, names: tuple[str | None, str | None, str | None], index: int, offset: int, raw: bytes, emission: Emission
-    ) -> None:
-        """A dead letter, and a mark in the metric's window if it is known which."""
-        tenant, name, metric = names
-        population = self._population
-        subject = population.lookup(tenant, name)
-        if subject is not None and offset <= subject.offset:
-            return
-        emission.index = index
-        letter = dead_letter(error, names, self.topic, emission.partition, emission.offset, index, raw)
-        emission.emit(topics.DEAD_LETTERS, dead_letter_key(names), "dead", self.log_time, letter)
-        series = subject.series.get(metric) if subject is not None and metric is not None else None
-        if subject is not None and series is not None:
-            population.mark(subject)
-            population.wake_up(subject, self._compiled)
-            series.sync(subject.second)
-            series.refused[subject.second] = series.refused.get(subject.second, 0) + 1
-            series.calm = False
-            subject.wake(series)
-            if population.is_idle(subject):
-                population.plan(subject, population.tick_count + 1)
-
-    def _fail(self, error: Exception, subject: Subject | None, metric: str | None, raw: bytes, mark: int, emission: Emission) -> None:
-        """A defect of ours: a dead letter, and the subject is left alone until `dlq redrive` or a new configuration.
-
-        The outputs from `mark` on are the ones of the failed item: it is as if it had said nothing else.
-        """
-        index = emission.index
-        emission.take_back(mark)
-        line = traceback.format_exception_only(error)[-1].strip()
-        names = (subject.tenant, subject.name, metric) if subject is not None else (None, None, None)
-        letter = dead_letter(BadPoint("engine_error", line), names, self.topic, emission.partition, emission.offset, index, raw)
-        # several subjects may fail at one tick, which has no index to tell their letters apart
-        hashed = "dead" if raw or subject is None else subject.hashed
-        emission.emit(topics.DEAD_LETTERS, dead_letter_key(names), hashed, self.log_time, letter)
-        if subject is not None:
-            subject.poison(emission)
-            self._population.mark(subject)
 
     # --- silence ---
 
@@ -481,7 +292,28 @@ class PartitionEngine:
                     self._fail(error, subject, None, b"", mark, emission)
         if silent >= population.expire_after:
             # the last tick has moved its time as those before
+            if subject.life is not None and offset > subject.offset:
+                subject.life.end(subject.time, self.log_time, emission, "the subject is forgotten")
             population.forget(subject)
             return
-        awake = subject.awake or offset <= subject.offset
+        awake = subject.is_awake() or offset <= subject.offset
         population.plan(subject, population.tick_count + 1 if awake else subject.point_tick + population.expire_after)
+        population.plan_waiting(subject)
+
+    def _waited_for(self, subject: Subject, log_now: int, offset: int, emission: Emission) -> None:
+        """A subject in which somebody has been waited for until this tick, as it seems."""
+        life = subject.life
+        if life is not None and life.log_due <= log_now and offset > subject.offset:
+            self._population.mark(subject)
+            self._population.wake_up(subject, self._compiled)
+            mark = len(emission.outputs)
+            try:
+                life.tick(subject.time, log_now, emission)
+            except Exception as error:  # noqa: BLE001 - a defect of ours must cost one subject, not the partition
+                self._fail(error, subject, None, b"", mark, emission)
+        self._plan_life(subject)
+
+    def _plan_life(self, subject: Subject) -> None:
+        """Plans a subject whose living part was moved by something else than a judging."""
+        subject.set_quiet()
+        self._population.plan_waiting(subject)

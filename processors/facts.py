@@ -9,13 +9,13 @@ from schemas.points import VALUE_SCALE
 
 
 class Facts:
-    """Values by place in the catalogue, and truths by number of term and rule.
+    """Values by place in the catalogue, and truths by number of term and rule; `flipped` is the mask of the signals that became yes or ceased to be.
 
     A rule is evaluated only when the truth of one of its terms has changed. `low` and `high` bound, for each vital, the
     means (× 10⁹) between which no term of it changes; both are 0 and −1 (empty) while it is unknown.
     """
 
-    __slots__ = ("_dirty", "book", "counts", "high", "known", "low", "rule_truths", "totals", "truths", "values")
+    __slots__ = ("_dirty", "book", "counts", "flipped", "high", "known", "low", "rule_truths", "totals", "truths", "values")
 
     def __init__(self, book: RuleBook) -> None:
         self.book = book
@@ -28,6 +28,7 @@ class Facts:
         self.values = [0.0] * len(book.catalogue.names)
         self.truths = bytearray([UNKNOWN]) * len(book.terms)
         self.rule_truths = bytearray([UNKNOWN]) * len(book.rules)
+        self.flipped = 0
         self._dirty = 0
 
     def set_vital(self, place: int, count: int, total: int) -> None:
@@ -62,10 +63,14 @@ class Facts:
         """Sets a signal (yes: 1, no: 0); None: unknown."""
         if value is None:
             if self.known[place]:
+                if self.book.catalogue.yes_no[place] and self.values[place]:
+                    self.flipped |= 1 << place
                 self._forget(place)
             return
         if self.known[place] and self.values[place] == value:
             return
+        if self.book.catalogue.yes_no[place] and (value or (self.known[place] and self.values[place])):
+            self.flipped |= 1 << place
         self.known[place] = 1
         self.values[place] = value
         terms = self.book.terms

@@ -6,7 +6,10 @@ something may happen to it: becoming idle, going on with it, or being forgotten.
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+
 from processors.compiled import Compiled
+from processors.instant import NEVER
 from processors.schedule import Schedule
 from processors.subject import Subject
 
@@ -21,6 +24,7 @@ class Population:
         self.by_key: dict[bytes, Subject] = {}
         self._by_name: dict[str, dict[str, Subject]] = {}
         self._schedule = Schedule()
+        self._waiting: list[tuple[int, bytes]] = []
         self._changed: list[Subject] = []
         self._forgotten: list[bytes] = []
 
@@ -34,6 +38,7 @@ class Population:
         self.by_key[subject.key] = subject
         self._by_name.setdefault(subject.tenant, {})[subject.name] = subject
         self.plan(subject, max(self.idle_tick(subject), self.tick_count + 1))
+        self.plan_waiting(subject)
 
     def forget(self, subject: Subject) -> None:
         """Closes a subject; it owes a tombstone."""
@@ -82,6 +87,8 @@ class Population:
         next_due = self._schedule.next_due()
         if next_due is not None:
             free = min(free, next_due - self.tick_count - 1)
+        if self._waiting:
+            free = min(free, -(-self._waiting[0][0] // 1000) - self.last_tick - 1)
         if free > 0:
             self.last_tick += free
             self.tick_count += free
@@ -104,7 +111,32 @@ class Population:
         subject.due = tick
         self._schedule.add(tick, subject.key)
 
+    def plan_waiting(self, subject: Subject) -> None:
+        """Has a subject looked at, at the tick at which its living part is due: by log time, or by its own if it is silent."""
+        life = subject.life
+        if life is None:
+            return
+        due = life.log_due
+        if life.due < due and not subject.is_awake() and self.is_idle(subject):
+            # its time moves with the ticks
+            due = min(due, max(life.due, self.last_tick * 1000 + 1000))
+        if due < subject.log_planned:
+            subject.log_planned = due
+            heappush(self._waiting, (due, subject.key))
+
+    def waited(self, log_now: int) -> set[bytes]:
+        """Takes out the keys of the known subjects planned for the log time `log_now` (ms) or before."""
+        keys: set[bytes] = set()
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= log_now:
+            key = heappop(waiting)[1]
+            subject = self.by_key.get(key)
+            if subject is not None:
+                subject.log_planned = NEVER
+                keys.add(key)
+        return keys
+
     def wake_up(self, subject: Subject, compiled: Compiled) -> None:
         """Moves a subject that slept through ticks to the last tick's second; nothing else can have happened to it."""
-        if not subject.awake and self.is_idle(subject):
+        if not subject.is_awake() and self.is_idle(subject):
             subject.catch_up(self.last_tick, compiled)

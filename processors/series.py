@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from processors.compiled import MetricSpec, SubjectTiming
 from processors.ladder import Ladder
+from processors.numbers import UNBOUNDED, float_at_least, float_at_most
 from processors.quantiles import EXACT
 from processors.windows import Part, Second, add_before_last
 from schemas.outputs import Level, Priority, Side, UnknownReason
@@ -39,8 +40,12 @@ class Series:
         "count",
         "current",
         "current_offset",
+        "cut_high",
+        "cut_low",
         "fast_count",
         "fast_total",
+        "judged_count",
+        "judged_total",
         "ladder",
         "late",
         "max_ts",
@@ -55,6 +60,7 @@ class Series:
         "run_count",
         "run_ts",
         "run_value",
+        "signal",
         "spec",
         "status",
         "summed",
@@ -69,6 +75,7 @@ class Series:
         self.missing_ms = spec.missing_ms if timing.missing_ms is None else timing.missing_ms
         self.ladder: Ladder | None = Ladder(spec.rungs) if spec.rungs else None
         self.status: Status | None = None
+        self.signal = -1  # place in the catalogue of a signal that its points publish
         self.awake = False
         # points of the subject's current second; the first `summed` of them stand in the sums below
         self.current: list[int] = []
@@ -85,6 +92,11 @@ class Series:
         self.ring_counts = [0] * window
         self.ring_totals = [0] * window
         self.ring_offsets = [0] * window
+        # the mean as of the last judging, and between which means (× 10⁹) no rule changes
+        self.judged_count = 0
+        self.judged_total = 0
+        self.cut_low = -UNBOUNDED
+        self.cut_high = UNBOUNDED
         # quality of the data
         self.max_ts = NEVER
         self.run_value = 0
@@ -105,6 +117,8 @@ class Series:
             if self.ladder is not None:
                 fresh = current[self.summed :] if self.summed else current
                 self.add_to_sums(second, len(fresh), sum(fresh))
+                # each of these points was judged, if only to see that nothing changes
+                self.judged_count, self.judged_total = self.count, self.total
             self.summed = number
         if number > EXACT:
             self.fold(second)
@@ -234,6 +248,7 @@ class Series:
             and not ladder.restless
             and self.count >= self.spec.min_points
             and ladder.band_low * self.count <= self.total <= ladder.band_high * self.count
+            and self.cut_low * self.count <= self.total <= self.cut_high * self.count
             and ladder.fast_low * self.fast_count <= self.fast_total <= ladder.fast_high * self.fast_count
             and not self.late
             and not self.refused
@@ -247,6 +262,16 @@ class Series:
         if self.ladder is not None:
             self.x_low = max(self.x_low, self.ladder.x_low)
             self.x_high = min(self.x_high, self.ladder.x_high)
+            if self.cut_low > -UNBOUNDED:
+                self.x_low = max(self.x_low, float_at_least(self.cut_low))
+            if self.cut_high < UNBOUNDED:
+                self.x_high = min(self.x_high, float_at_most(self.cut_high))
+
+    def keep_between(self, low: int, high: int) -> None:
+        """Notes between which means (× 10⁹) no rule changes."""
+        if low != self.cut_low or high != self.cut_high:
+            self.cut_low, self.cut_high = low, high
+            self.set_short_path()
 
     def unknown_reason(self, now: int, first: int, last: int) -> UnknownReason | None:
         """Why the data cannot tell, of the first four reasons; `first` … `last` are the seconds of the judged window."""

@@ -119,7 +119,7 @@ class History:
 
 
 class Signals:
-    """The signals of one subject. `due` is when a published value ends (ms)."""
+    """The signals of one subject. `due` is when a published value ends (ms); `restless`: silence alone changes some signal."""
 
     __slots__ = (
         "_chaos_average",
@@ -134,12 +134,14 @@ class Signals:
         "_short",
         "_stagnant_since",
         "due",
+        "restless",
         "spec",
     )
 
     def __init__(self, spec: SignalsSpec) -> None:
         self.spec = spec
         self.due = NEVER
+        self.restless = False
         self._published: dict[int, tuple[int, float]] = {}
         self._computed: dict[int, float] = {}
         self._short: list[History] = []
@@ -200,6 +202,7 @@ class Signals:
                 self._set_yes_no("rigidity", self._rigidity(closed), facts)
         self._stagnation_lasts(second * 1000, facts)
         self._set("creative_potential", self._creative_potential(), facts)
+        self.restless = self._is_restless()
 
     def figures(self, facts: Facts) -> None:
         """Brings the signals up to date that are told, but that no second needs."""
@@ -255,6 +258,7 @@ class Signals:
         clarity, chaos, trust, pain = self._means
         weights = self.spec.parameters.delta_rhythm
         if isnan(clarity + chaos + trust + pain):
+            self._set("delta_rhythm", None, facts)
             return
         drift = facts.at(self.spec.drift) or 0.0
         interruptions = facts.at(self.spec.interruptions) or 0.0
@@ -316,6 +320,11 @@ class Signals:
                 return False
             unknown = unknown or isnan(spread)
         return None if unknown else True
+
+    def _is_restless(self) -> bool:
+        computed = self._computed
+        places = self.spec.places
+        return places["rigidity"] in computed or places["stagnation"] in computed or places["trust_trend"] in computed
 
     def _stagnation_lasts(self, now: int, facts: Facts) -> None:
         place = self.spec.stagnation
@@ -388,6 +397,7 @@ class Signals:
             self._long = [_history(item, spec.long) for item in histories[4:]]
         if recent is not None and len(recent) == 8 * (4 * spec.lag + 4):
             self._recent = array("d", recent)
+        self.restless = self._is_restless()
 
 
 def _history(item: list[Any], size: int) -> History:

@@ -16,7 +16,7 @@ from processors.series import Series, Status
 from processors.subject import Subject
 from processors.windows import Part, Second
 
-FORMAT = 2
+FORMAT = 3
 
 _LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
 
@@ -49,6 +49,7 @@ def dump(subject: Subject, offset: int, config: str) -> bytes:
             subject.poisoned,
             {metric: _status(status) for metric, status in subject.carried.items()},
             [_series(series) for series in subject.series.values()],
+            None if subject.life is None else subject.life.dump(),
         ]
     )
 
@@ -59,7 +60,7 @@ def load(raw: bytes, configurations: Callable[[str], Compiled]) -> Subject:
     Raises:
         ValueError: another format.
     """
-    form, offset, config, tenant, name, time, closed, point_tick, poisoned, carried, series = _decode(raw)
+    form, offset, config, tenant, name, time, closed, point_tick, poisoned, carried, series, life = _decode(raw)
     if form != FORMAT:
         raise ValueError(f"state of {tenant}/{name}: format {form}, expected {FORMAT}")
     compiled = configurations(config)
@@ -70,6 +71,11 @@ def load(raw: bytes, configurations: Callable[[str], Compiled]) -> Subject:
     subject.carried = {metric: Status(*status) for metric, status in carried.items()}
     for item in series:
         _load_series(item, subject, compiled)
+    if poisoned:
+        subject.life = None
+    if life is not None and subject.life is not None:
+        subject.life.load(life, subject.ladders)
+    subject.set_quiet()
     return subject
 
 
@@ -101,11 +107,15 @@ def _series(series: Series) -> list[Any]:
         series.run_ts,
         series.late,
         series.refused,
+        series.judged_count,
+        _pack(series.judged_total),
     ]
 
 
 def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
-    name, awake, status, rungs, current, current_offset, past, parts, ring, max_ts, run_value, run_count, run_ts, late, refused = item
+    name, awake, status, rungs, current, current_offset, past, parts, ring, max_ts, run_value, run_count, run_ts, late, refused, *judged = (
+        item
+    )
     series = subject.add_series(name, compiled)
     series.status = None if status is None else Status(*status)
     if series.ladder is not None and rungs is not None:
@@ -127,6 +137,7 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
             series.fast_total += series.ring_totals[at % window]
     series.max_ts, series.run_value, series.run_count, series.run_ts = max_ts, run_value, run_count, run_ts
     series.late, series.refused = late, refused
+    series.judged_count, series.judged_total = judged[0], _unpack(judged[1])
     if awake:
         subject.wake(series)
 

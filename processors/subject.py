@@ -1,15 +1,18 @@
-"""One subject: its time, and what happens at each whole second and at each point (semantics §3–5)."""
+"""One subject: its time, and what happens at each whole second and at each point (semantics §3–5, §8)."""
 
 from __future__ import annotations
 
 from bisect import insort
+from contextlib import suppress
 from operator import attrgetter
 
 from xxhash import xxh3_64_hexdigest
 
 from processors.compiled import Compiled, SubjectTiming
 from processors.emission import Emission
+from processors.instant import NEVER
 from processors.ladder import RungMemory
+from processors.life import Life
 from processors.numbers import PRIORITIES, to_float
 from processors.series import Series, Status
 from processors.windows import Part
@@ -22,7 +25,10 @@ _IN_ORDER = attrgetter("spec.order", "name")
 
 
 class Subject:
-    """State of one subject. `time` is its subject time in ms, `second` the whole second it stands in."""
+    """State of one subject. `time` is its subject time in ms, `second` the whole second it stands in.
+
+    Before `quiet_until` (ms) no time of it is due: until then a point that changes nothing may be only added.
+    """
 
     __slots__ = (
         "awake",
@@ -32,10 +38,14 @@ class Subject:
         "due",
         "hashed",
         "key",
+        "ladders",
+        "life",
+        "log_planned",
         "name",
         "offset",
         "point_tick",
         "poisoned",
+        "quiet_until",
         "second",
         "series",
         "sizes",
@@ -62,12 +72,38 @@ class Subject:
         self.changed = False
         self.poisoned = False  # it made the engine raise and is left alone
         self.carried: dict[str, Status] = {}  # last statuses of metrics whose other state was dropped then
+        self.life: Life | None = None
+        self.ladders: list[Series | None] = []  # those with a ladder, in the order of the configuration
+        self.log_planned = NEVER  # log time (ms) for which it stands in the population's plan
+        self.quiet_until = self.second * 1000 + 1000
+        self.begin_life(compiled)
 
     def add_series(self, metric: str, compiled: Compiled) -> Series:
         """A new series for `metric`."""
         series = self.series[metric] = Series(compiled.metric(metric), self.timing, len(compiled.sizes))
         series.status = self.carried.get(metric)
+        if self.life is not None:
+            place = self.life.spec.places.get(metric)
+            if place is not None:
+                self.ladders[place] = series
+            series.signal = self.life.spec.published.get(metric, -1)
         return series
+
+    def begin_life(self, compiled: Compiled) -> None:
+        """A new living part, where the configuration has one."""
+        spec = compiled.life
+        if spec is not None:
+            self.life = Life(spec, self.tenant, self.name, self.key, self.hashed)
+            self.ladders = [None] * spec.catalogue.vitals
+
+    def is_awake(self) -> bool:
+        """Whether each whole second has to be judged; else nothing happens before the living part's `due`."""
+        return bool(self.awake) or (self.life is not None and self.life.restless)
+
+    def set_quiet(self) -> None:
+        """Notes until when no time is due; to be called when its second or a due time has moved."""
+        end = self.second * 1000 + 1000
+        self.quiet_until = end if self.life is None else min(end, self.life.due)
 
     def wake(self, series: Series) -> None:
         """Has `series` looked at every second again."""
@@ -81,19 +117,28 @@ class Subject:
             self.second = second
             self.time = second * 1000
             self.closed = max(self.closed, second - compiled.lateness)
+            self.set_quiet()
 
     def advance(self, time: int, compiled: Compiled, emission: Emission) -> None:
         """Moves subject time to `time` (ms, later than now): every whole second on the way is judged, in order."""
         last = time // 1000
         second = self.second
         while second < last:
-            second += 1
-            self._judge_second(second, compiled, emission)
-            if not self.awake:
+            second = self._next_second(second)
+            if second > last:
                 break
+            self._judge_second(second, compiled, emission)
         self.second = last
         self.time = time
         self.closed = max(self.closed, last - compiled.lateness)
+        self.set_quiet()
+
+    def _next_second(self, second: int) -> int:
+        """The next whole second whose judging can change anything."""
+        life = self.life
+        if self.is_awake():
+            return second + 1
+        return NEVER if life is None else max(second + 1, -(-life.due // 1000))
 
     def _judge_second(self, second: int, compiled: Compiled, emission: Emission) -> None:
         now = second * 1000
@@ -104,6 +149,7 @@ class Subject:
         closing = end // compiled.base > self.closed // compiled.base
         asleep = False
         awake = self.awake
+        life = self.life
         for series in awake:
             if len(series.current) != series.summed:
                 series.sync(before)
@@ -121,14 +167,22 @@ class Subject:
                 closed.sort(key=lambda item: (item[0], order[item[1].metric], item[1].start))
             for _, stats in closed:
                 emission.emit(topics.WINDOWS, self.key, self.hashed, stats.start + stats.size_ms, stats)
+                if life is not None:
+                    life.window(stats)
         self.closed = max(self.closed, end)
         for series in awake:
             if series.ladder is None:
                 series.roll(second)
-                series.calm = True
+                series.calm = series.signal < 0
             else:
                 if not series.is_steady(now):
                     self._judge(series, now, before, False, emission)
+                if series.count >= series.spec.min_points:
+                    series.judged_count, series.judged_total = series.count, series.total
+        if life is not None:
+            life.second(second, self.closed, self.ladders, emission)
+        for series in awake:
+            if series.ladder is not None:
                 series.roll(second)
                 series.calm = series.is_steady(now)
             if closing and series.is_settled():
@@ -161,9 +215,17 @@ class Subject:
     def judge_point(self, series: Series, emission: Emission) -> None:
         """Judges `series` at a point of its own that has been added (or was late); sums must be up to date."""
         now = self.time
-        series.calm = series.ladder is None or series.is_steady(now)
-        if not series.calm:
-            self._judge(series, now, self.second, True, emission)
+        life = self.life
+        if series.ladder is not None:
+            series.judged_count, series.judged_total = series.count, series.total
+            series.calm = series.is_steady(now)
+            if not series.calm:
+                self._judge(series, now, self.second, True, emission)
+        else:
+            series.calm = series.signal < 0
+        if life is not None and (not series.calm or now >= self.quiet_until):
+            life.point(now, self.second, self.ladders, emission)
+            self.set_quiet()
 
     def _judge(self, series: Series, now: int, last: int, at_point: bool, emission: Emission) -> None:
         """The full procedure for one metric; `last` is the last second of the judged window."""
@@ -238,7 +300,9 @@ class Subject:
             config=emission.config,
         )
         series.status = status
-        emission.emit(topics.STATUS, self.key, self.hashed, status.since, message)
+        id_ = emission.emit(topics.STATUS, self.key, self.hashed, status.since, message)
+        if self.life is not None:
+            self.life.changed(id_, message)
 
     def poison(self, emission: Emission) -> None:
         """Turns every judged metric UNKNOWN `engine_error` and drops the rest of the state: it cannot be trusted."""
@@ -253,9 +317,22 @@ class Subject:
                 self._emit_status(fresh, Status("UNKNOWN", None, None, reason, self.time), before, None, self.second, emission)
             assert fresh.status is not None
             self.carried[series.name] = fresh.status
+        if self.life is not None:
+            # what made the engine raise may stand in the alerts themselves; the dead letter tells of it
+            with suppress(Exception):
+                self.life.end(self.time, emission.log_time, emission, reason)
         self.poisoned = True
         self.series = {}
         self.awake = []
+        self.life = None
+        self.ladders = []
+        self.set_quiet()
+
+    def release(self, compiled: Compiled) -> None:
+        """Ends its being left alone: it begins anew."""
+        if self.poisoned:
+            self.poisoned = False
+            self.begin_life(compiled)
 
     def rebind(self, compiled: Compiled) -> None:
         """Judges by another configuration from now on: rungs of the same side and priority keep their state."""
@@ -272,7 +349,21 @@ class Subject:
             new.parts = [parts.get(size) or Part() for size in compiled.sizes]
             self.series[old.name] = new
         self.sizes = compiled.sizes
+        self._rebind_life(compiled)
         self.awake = sorted((series for series in self.series.values() if series.awake), key=_IN_ORDER)
+
+    def _rebind_life(self, compiled: Compiled) -> None:
+        spec = compiled.life
+        if spec is None or self.life is None:
+            self.life = None
+            self.ladders = []
+            self.begin_life(compiled)
+        if spec is not None and self.life is not None:
+            self.ladders = [self.series.get(name) for name in spec.places]
+            for series in self.series.values():
+                series.signal = spec.published.get(series.name, -1)
+            self.life.rebind(spec, self.ladders)
+        self.set_quiet()
 
 
 def _take_part(series: Series, end: int) -> Part:
@@ -300,6 +391,7 @@ def _rebound(old: Series, compiled: Compiled, timing: SubjectTiming, second: int
     new.current, new.current_offset, new.past = old.current, old.current_offset, old.past
     new.max_ts, new.run_value, new.run_count, new.run_ts = old.max_ts, old.run_value, old.run_count, old.run_ts
     new.late, new.refused = old.late, old.refused
+    new.judged_count, new.judged_total = old.judged_count, old.judged_total
     if new.ladder is not None and old.ladder is not None:
         new.ladder.inherit(old.ladder)
         kept = min(spec.window, old.spec.window)

@@ -65,7 +65,7 @@ class BudgetState(msgspec.Struct, frozen=True):
 
 
 class SignalsSample(msgspec.Struct, frozen=True):
-    """Computed and published signals of a subject (topic `signals.events`): when a yes-or-no signal changes, and now and then.
+    """Computed and published signals of a subject (topic `signals.events`): when one becomes yes or ceases to be, and now and then.
 
     `changed` names those that changed (empty: a regular sample); `values` are all known ones, yes as 1 and no as 0.
     """

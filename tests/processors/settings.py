@@ -12,7 +12,8 @@ from schemas.config import Config, decode_hook
 
 TOPIC = "iskra.metrics.points"
 
-DEFAULT = load()
+DEFAULT = msgspec.structs.replace(load(), living=None)
+"""Statuses alone: what the literal implementation of the law in `tests/reference` computes."""
 
 _SMALL: dict[str, Any] = {
     "version": 1,

@@ -1,0 +1,77 @@
+"""YAML with exact errors: each names file, line, field and what was expected."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from schemas.durations import decode_hook
+
+_PATH_STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+|\.\.\.)\]")
+Model = TypeVar("Model")
+
+
+class ConfigError(ValueError):
+    """A configuration that is refused as a whole; the text is `FILE:LINE: FIELD: what was expected`."""
+
+
+def compose(text: str, name: str) -> tuple[Any, Any]:
+    """The YAML's nodes (for lines) and its data; `name` stands for the file in errors.
+
+    Raises:
+        ConfigError: it is no YAML, or has a key twice.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ConfigError(f"{name}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}") from None
+    refuse_duplicate_keys(root, name)
+    return root, data
+
+
+def convert(data: Any, model: type[Model], at: list[str], root: Any, name: str) -> Model:
+    """`data`, which stands at the path `at` of the file, as `model`."""
+    try:
+        return msgspec.convert(data, model, dec_hook=decode_hook)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `")
+        steps = at + [key or index for key, index in _PATH_STEP.findall(path.rstrip("`"))]
+        unknown = re.search(r"unknown field `(.+?)`", what)
+        if unknown:
+            steps.append(unknown[1])
+        raise ConfigError(f"{name}:{line_of(root, steps)}: {'.'.join(steps) or 'file'}: {what}") from None
+
+
+def line_of(node: Any, steps: list[str]) -> int:
+    """The line (from 1) of the deepest node on the path that exists; wildcards stay at their parent."""
+    line: int = node.start_mark.line + 1 if node is not None else 1
+    for step in steps:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == step), None)
+            if pair is None:
+                return line
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
+            node = node.value[int(step)]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
+
+
+def refuse_duplicate_keys(node: Any, name: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise ConfigError(f"{name}:{key.start_mark.line + 1}: {key.value}: expected once, stands here again")
+            seen.add(key.value)
+            refuse_duplicate_keys(value, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            refuse_duplicate_keys(item, name)
