@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import pytest
 
 from processors.calendar import Calendar
+from processors.instant import NEVER
 from schemas.living import MaintenanceWindow
 
 
@@ -50,3 +52,27 @@ def test_times_that_are_none(text: str) -> None:
     """Anything but HH:MM is refused."""
     with pytest.raises(ValueError, match="expected a time"):
         Calendar([MaintenanceWindow(day="monday", start=text, end="05:00")])
+
+
+def test_the_end_of_a_window_is_the_first_free_time() -> None:
+    """Outside it is the time itself; windows that touch or overlap count as one, over the end of the week, too."""
+    calendar = Calendar(
+        [
+            MaintenanceWindow(day="sunday", start="22:00", end="00:00"),
+            MaintenanceWindow(day="monday", start="00:00", end="02:00"),
+            MaintenanceWindow(day="monday", start="01:00", end="03:00"),
+        ]
+    )
+    assert calendar.free_from(ms("2025-11-09T21:59")) == ms("2025-11-09T21:59")
+    assert calendar.free_from(ms("2025-11-09T22:00")) == ms("2025-11-10T03:00")
+    assert calendar.free_from(ms("2025-11-10T02:59") + 59_999) == ms("2025-11-10T03:00")
+    assert calendar.free_from(ms("2025-11-10T03:00")) == ms("2025-11-10T03:00")
+
+
+def test_windows_over_the_whole_week_are_never_free() -> None:
+    """Whoever silences every day all day long is never told, and no loop looks for it for ever."""
+    days = [MaintenanceWindow(day="monday", start="00:00", end="24:00")]
+    for name in ("tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"):
+        days.append(msgspec.structs.replace(days[0], day=name))
+    assert Calendar(days).free_from(ms("2025-11-09T22:00")) == NEVER
+    assert Calendar(days[1:]).free_from(ms("2025-11-09T22:00")) == ms("2025-11-10T00:00")
