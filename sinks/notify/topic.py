@@ -25,6 +25,7 @@ BY = b"notify"
 POLL_S = 0.05
 MOST_RECORDS = 500
 END = KafkaError._PARTITION_EOF  # noqa: SLF001 - its public name begins so
+FATAL = KafkaError._FATAL  # noqa: SLF001 - likewise
 REVOKE_S = 15.0
 """Before a partition is another's, attempts under way end (10 s at the most) and the ledger is written."""
 FLUSH_S = 10.0
@@ -177,7 +178,7 @@ class Topic:
         if error is not None:
             if error.code() == END:
                 self._events.append(CaughtUp(partition))
-            elif error.fatal():
+            elif error.fatal() or error.code() == FATAL:
                 raise KafkaException(error)
             elif error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - said every moment while the broker is away
                 self._log.info("reading", error=error.str())
