@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from iskra import config_files
+from iskra import config_files, notify_config
 from iskra.cli import BadInput, Unreachable
 from iskra.logs import to_stderr
 from iskra.settings import DEFAULT_DATA, partitions_option
@@ -47,7 +47,7 @@ REFUSED = (DataDirError, MissingToolError, PortInUseError, TopicMismatchError)
 def command(
     data: Path, port: int, kafka: str | None, clickhouse: str | None, config_dir: Path | None, namespaces: tuple[str, ...], partitions: int
 ) -> None:
-    """Broker, store, worker, sink, gateway and reporter on this machine, each restarted if it ends.
+    """Broker, store, worker, sink, notifier, gateway and reporter on this machine, each restarted if it ends.
 
     Prints one line `ready {json}` with addresses and process ids on stdout. Ctrl-C stops all, in order, losing nothing;
     a second one stops at once.
@@ -55,6 +55,7 @@ def command(
     to_stderr()
     try:
         config_files.load(config_dir)
+        notify_config.secrets(notify_config.load(config_dir))
     except config_files.ConfigError as error:
         raise BadInput(str(error)) from None
     settings = StackSettings(

@@ -23,7 +23,7 @@ from schemas.messages import MESSAGES
 from schemas.outputs import DeadLetter, SloStatus, WindowStats
 from schemas.points import POINTS as POINTS_JSON
 from schemas.points import POINTS_MSGPACK, BadPoint, Point, split
-from schemas.topics import CONFIG, CURRENT, HEADER_ENCODING, HEADER_ID, HEADER_KIND, LIVE_NAMESPACE, POINTS, full_name
+from schemas.topics import CONFIG, CURRENT, HEADER_BY, HEADER_ENCODING, HEADER_ID, HEADER_KIND, LIVE_NAMESPACE, POINTS, full_name
 
 Value = Point | WindowStats | SloStatus | DeadLetter | Config
 """What a message may hold; which, its topic says."""
@@ -305,7 +305,12 @@ class Consumer:
             if topic == CURRENT:
                 if self._by_key.seen(key, None if body is None else output_id):
                     return []
-            elif topic != CONFIG and output_id is not None and self._by_position.seen(topic, record.partition(), output_id):
+            elif (
+                topic != CONFIG
+                and output_id is not None
+                and HEADER_BY not in headers  # no engine wrote it, so its id tells no place in the order of outputs
+                and self._by_position.seen(topic, record.partition(), output_id)
+            ):
                 return []
             if body is None:
                 value: Value | None = None

@@ -40,7 +40,8 @@ class StackSettings:
         kafka: HOST:PORT of a broker to use; None: an embedded one. clickhouse: URL of a server; None: the embedded engine.
         partitions: of topics that are created. config: directory of the configuration; None: the one that comes with Iskra.
         namespaces: each gets a worker and a sink; the first is the gateway's default and the reporter's.
-        gateway, sinks, reporter: False leaves the part out.
+        gateway, sinks, notify, reporter: False leaves the part out. People are told about the first namespace alone: in the
+            others time is virtual, and what happens there concerns nobody's night.
         kafka_port, store_port: of the embedded parts; 0: the usual one, else that of the last run, else a free one.
         worker_options: further options of every worker, e.g. ("--checkpoint-every", "1").
     """
@@ -54,6 +55,7 @@ class StackSettings:
     namespaces: tuple[str, ...] = (LIVE_NAMESPACE,)
     gateway: bool = True
     sinks: bool = True
+    notify: bool = True
     reporter: bool = True
     kafka_port: int = 0
     store_port: int = 0
@@ -137,6 +139,7 @@ class Stack:
         await self._supervisor.start(
             *(self._worker(running, namespace) for namespace in settings.namespaces),
             *(self._sink(running, namespace) for namespace in settings.namespaces if settings.sinks),
+            *([self._notify(running, settings.namespaces[0])] if settings.notify else []),
             *([self._gateway(running)] if settings.gateway else []),
         )
         if settings.reporter:
@@ -175,6 +178,11 @@ class Stack:
         arguments = ["sink", "clickhouse", "--kafka", running.kafka, "--clickhouse", running.clickhouse, "--namespace", namespace]
         arguments += ["--instance-id", f"{namespace}-sink-1", *self._config()]
         return self._with_metrics(running, self._name("sink", namespace), arguments)
+
+    def _notify(self, running: Running, namespace: str) -> Part:
+        arguments = ["sink", "notify", "--kafka", running.kafka, "--namespace", namespace, "--data", str(self.data.path)]
+        arguments += ["--instance-id", f"{namespace}-notify-1", *self._config()]
+        return self._with_metrics(running, "notify", arguments)
 
     def _with_metrics(self, running: Running, name: str, arguments: Sequence[str]) -> Part:
         port = ports.free_port()
@@ -236,7 +244,7 @@ class Stack:
 
 
 def _stop_order(names: Sequence[str]) -> list[list[str]]:
-    kinds = (("reporter", "gateway"), ("worker",), ("sink",), ("store", "kafka"))
+    kinds = (("reporter", "gateway"), ("worker",), ("sink", "notify"), ("store", "kafka"))
     return [[name for name in names if name.split("-", 1)[0] in kind] for kind in kinds]
 
 

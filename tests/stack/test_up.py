@@ -23,7 +23,7 @@ from iskra.stack import ports
 pytestmark = [pytest.mark.kafka, pytest.mark.store]
 DEADLINE_S = 240.0
 """Warm, everything is ready within 15 s; on a machine that does much else at the same time it takes longer."""
-PARTS = {"kafka", "store", "worker", "sink", "gateway", "reporter"}
+PARTS = {"kafka", "store", "worker", "sink", "notify", "gateway", "reporter"}
 ENV = {name: value for name, value in os.environ.items() if name != CLICKHOUSE_PASSWORD_ENV}
 
 
