@@ -9,6 +9,7 @@ import msgspec
 from experiments.journal import Entry, Journal
 from experiments.scenario import Expectation, Scenario
 from schemas import topics
+from schemas.events import VoiceEvent
 from schemas.outputs import SloStatus
 
 
@@ -45,6 +46,8 @@ def _judge(expectation: Expectation, scenario: Scenario, journal: Journal) -> Ou
         return _states(expectation, journal)
     if expectation.levels is not None:
         return _levels(expectation, scenario, journal)
+    if expectation.voices is not None:
+        return _voices(expectation, journal)
     return _count(expectation, scenario, journal) if expectation.count is not None else _first(expectation, journal)
 
 
@@ -120,6 +123,19 @@ def _states(expectation: Expectation, journal: Journal) -> Outcome:
     met = all(any(state == wanted for _, state in walk) for wanted in expectation.states)
     found = " → ".join(f"{state} ({clock(at)})" for at, state in passed)
     return _outcome(expectation, met, " → ".join(expectation.states), found)
+
+
+def _voices(expectation: Expectation, journal: Journal) -> Outcome:
+    assert expectation.voices is not None
+    first: dict[str, Entry] = {}
+    for entry in journal.of(topics.VOICES):
+        if isinstance(entry.value, VoiceEvent) and entry.value.event == "activated":
+            first.setdefault(entry.value.voice, entry)
+    spoke = [voice for voice in first if voice in expectation.voices]
+    found = ", then ".join(f"{voice} ({clock(first[voice].ts - journal.start)})" for voice in spoke)
+    return _outcome(
+        expectation, spoke == expectation.voices, ", then ".join(expectation.voices), found or "nobody", None, [first[v] for v in spoke]
+    )
 
 
 def _levels(expectation: Expectation, scenario: Scenario, journal: Journal) -> Outcome:

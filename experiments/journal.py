@@ -39,10 +39,6 @@ class Journal:
         self._book = RuleBook(Catalogue(config))
         self._states = [(name, None if rule is None else self._book.add(rule)) for name, rule in states.items()]
 
-    def add(self, entry: Entry) -> None:
-        """Appends an output."""
-        self.entries.append(entry)
-
     def of(self, topic: str) -> list[Entry]:
         """The outputs of a topic, in order."""
         return [entry for entry in self.entries if entry.topic == topic]

@@ -2,8 +2,9 @@
 
 Each vital has a base level and a displacement. The base is drawn to where something pulls it, else to rest, with a time
 constant; trust and pain follow clarity and chaos while those are in range (harmony). Actions displace: by the effects of
-the gate's own one-step model, after a delay, saturating, and slowly forgotten. What is published is base + displacement +
-point noise. Everything follows from scenario, seed and what is performed: no clock, no shared randomness.
+the gate's own one-step model, after a delay, saturating, and slowly forgotten; an injection as far as it reaches, recovery
+and support no further than to rest. What is published is base + displacement + point noise. Everything follows from
+scenario, seed and what is performed: no clock, no shared randomness.
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ class SimulatedSubject:
         self.levels = {vital: level + rng.uniform(-varied.level, varied.level) for vital, level in scenario.start.items()}
         """The true levels, without noise."""
         self._base = dict(self.levels)
-        self._moved = dict.fromkeys(self.levels, 0.0)
+        self._moved = dict.fromkeys(self.levels, 0.0)  # by injections
+        self._helped = dict.fromkeys(self.levels, 0.0)  # by recovery and support
         self._model = model
         self._metrics = config.metrics
         self._actions = config.living.actions.actions
@@ -125,14 +127,17 @@ class SimulatedSubject:
         self._performing.append(_Performing(self._actions[action], strength, second - self.start))
 
     def begin(self, thing: str, second: int) -> None:
-        """Begins a pull or a published signal."""
-        moving = self._pulls.get(thing) or self._publishing[thing]
-        moving.since, moving.until = second - self.start, None
+        """Begins the pull and the published signal of this name, whichever there are."""
+        for moving in self._named(thing):
+            moving.since, moving.until = second - self.start, None
 
     def end(self, thing: str, second: int) -> None:
-        """Ends one."""
-        moving = self._pulls.get(thing) or self._publishing[thing]
-        moving.until = second - self.start
+        """Ends them."""
+        for moving in self._named(thing):
+            moving.until = second - self.start
+
+    def _named(self, thing: str) -> list[_Moving | _Publishing]:
+        return [found for found in (self._pulls.get(thing), self._publishing.get(thing)) if found is not None]
 
     # --- what it does ---
 
@@ -172,7 +177,7 @@ class SimulatedSubject:
 
     def _step(self, at: int) -> None:
         """One second of the dynamics, up to `at` (s of the run)."""
-        base, moved, levels = self._base, self._moved, self.levels
+        base, moved, helped, levels = self._base, self._moved, self._helped, self.levels
         drawn: dict[str, tuple[float, float]] = {}
         bound: set[str] = set()
         for moving in self._pulls.values():
@@ -187,15 +192,20 @@ class SimulatedSubject:
         for vital in levels:
             if harmonious and vital in self._draws and vital not in bound:
                 to, keep = self._draws[vital]
-                to -= moved[vital]  # harmony draws the level itself, not what lies under a displacement
+                to -= moved[vital] + helped[vital]  # harmony draws the level itself, not what lies under a displacement
             else:
                 to, keep = drawn.get(vital) or (self._model.rest[vital], self._back[vital])
             base[vital] = to + (base[vital] - to) * keep
             moved[vital] *= self._forget
+            helped[vital] *= self._forget
         for performing in self._performing:
             self._displace(performing, at)
         for vital in levels:
-            levels[vital] = min(max(base[vital] + moved[vital], _EDGE), 1 - _EDGE)
+            unhelped = base[vital] + moved[vital]
+            left = self._model.rest[vital] - unhelped
+            # help carries to rest, no further, and is gone where it is no longer needed
+            helped[vital] = min(helped[vital], max(left, 0.0)) if helped[vital] > 0 else max(helped[vital], min(left, 0.0))
+            levels[vital] = min(max(unhelped + helped[vital], _EDGE), 1 - _EDGE)
 
     def _displace(self, performing: _Performing, at: int) -> None:
         response = self._model.response
@@ -206,18 +216,9 @@ class SimulatedSubject:
             if vital not in self.levels:
                 continue
             step = change(effect, performing.strength) * (reached - performing.reached)
-            if performing.action.kind != "injection":
-                step = self._not_past_target(vital, step)
-            self._moved[vital] += step
+            displaced = self._moved if performing.action.kind == "injection" else self._helped
+            displaced[vital] += step
         performing.reached = reached
-
-    def _not_past_target(self, vital: str, step: float) -> float:
-        """Recovery and support restore: they move a vital no further than its target."""
-        target = self._metrics[vital].target
-        if target is None:
-            return step
-        left = target - (self._base[vital] + self._moved[vital])
-        return min(step, max(left, 0.0)) if step > 0 else max(step, min(left, 0.0))
 
     def _in_range(self, vital: str) -> bool:
         low, high = self._metrics[vital].range or (0.0, 1.0)

@@ -1,7 +1,7 @@
 """A run with the engine alone, in memory: the log is built record by record, and the loop closes through its outputs.
 
 The log is the one that the driver writes to Kafka for the same scenario, seed and start (`experiments.driver.schedule`,
-one partition), so the verdicts are those of the whole stack.
+one partition), and outputs are heard at the same barriers, so the verdicts are those of the whole stack.
 """
 
 from __future__ import annotations
@@ -32,18 +32,20 @@ def run(
     engine = PartitionEngine(config, topic=full_name(LIVE_NAMESPACE, POINTS), partition=0, partitions=1, live=False)
     encode = msgspec.json.Encoder().encode
     offset = -1
+    heard = 0
 
     def none(_hash: str) -> Config:
         return config
 
     def take(outputs: list[Output]) -> None:
-        for output in outputs:
-            journal.add(Entry(output.topic, output.id, output.ts, output.value))
-            actor.hear(output.value, output.ts)
+        journal.entries += [Entry(output.topic, output.id, output.ts, output.value) for output in outputs]
 
     steps = schedule(subject.second, start=start, seconds=scenario.length // 1000, partitions=1, commands=actor.commands)
     for step in steps:
         if isinstance(step, Barrier):
+            for entry in journal.entries[heard:]:
+                actor.hear(entry.value, entry.ts)
+            heard = len(journal.entries)
             continue
         offset += 1
         if step.points is not None:

@@ -68,7 +68,7 @@ class Pull(_Part, frozen=True, kw_only=True):
     """A force on some vitals: from `start` (null: only when a response begins it) to `end`, towards `to` with `tau`.
 
     Over, they return to rest with `back` (null: the model's time constant). `despite_harmony`: harmony does not free
-    trust and pain from it. `wave`: the level swings to `to` and back to rest with this period, half of it each.
+    trust and pain from it. `wave`: half of each period it pulls, the other half it does not.
     """
 
     to: dict[str, float]
@@ -100,7 +100,7 @@ class Fault(_Part, frozen=True, kw_only=True):
 
 
 class Reaction(_Part, frozen=True, kw_only=True):
-    """What the subject's side does `after` it heard a voice or that an action was dispatched: begins and ends named things.
+    """What the subject's side does `after` it heard a voice: begins and ends pulls and published signals, by name.
 
     `to` names a voice. `acknowledge`: it also tells that the voice's response actions are done, not before `not_before`.
     """
@@ -130,13 +130,14 @@ class Phase(_Part, frozen=True, kw_only=True):
 
 
 class Expectation(_Part, frozen=True, kw_only=True):
-    """One thing that must come of the run; exactly one of `event`, `values`, `states`, `levels`.
+    """One thing that must come of the run; exactly one of `event`, `values`, `states`, `levels`, `voices`.
 
     - `event`: the first message on a topic whose fields are `where` (dots go into objects; a list: one of), behind
       `since`, stands at `at` ± `within`; with `count`, so many stand between `start` and `end` ([least, greatest]).
     - `values`: every 1 min mean between `start` and `end` (or that at `at`) of each vital lies in [least, greatest].
     - `states`: these named states come one after the other, others may come between.
     - `levels`: statuses between `start` and `end` are these only.
+    - `voices`: these are activated for the first time one after the other.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Expectation(_Part, frozen=True, kw_only=True):
     values: dict[str, tuple[float, float]] | None = None
     states: list[str] | None = None
     levels: list[str] | None = None
+    voices: list[str] | None = None
     lesson: str = ""
     """What to look at if it does not come."""
 
@@ -196,9 +198,9 @@ def load(name: str, directory: Path | None = None) -> Scenario:
             if thing not in known:
                 raise ScenarioError(f"{file}: actor.reactions: expected a name of pulls or published, got {thing!r}")
     for expectation in scenario.expect:
-        kinds = [kind for kind in ("event", "values", "states", "levels") if getattr(expectation, kind) is not None]
+        kinds = [kind for kind in ("event", "values", "states", "levels", "voices") if getattr(expectation, kind) is not None]
         if len(kinds) != 1:
-            raise ScenarioError(f"{file}: expect {expectation.name!r}: expected one of event, values, states, levels, got {kinds}")
+            raise ScenarioError(f"{file}: expect {expectation.name!r}: expected one of event, values, states, levels, voices, got {kinds}")
         if expectation.event is not None and (expectation.at is None) == (expectation.count is None):
             raise ScenarioError(f"{file}: expect {expectation.name!r}: expected at or count")
     return scenario
