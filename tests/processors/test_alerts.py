@@ -242,6 +242,36 @@ def test_pending_over_the_end_of_a_silence() -> None:
     assert desk.lines() == ["7190 A pending P1 chaos slo", "7220 A firing P1 chaos slo"]
 
 
+def test_an_outage_over_the_end_of_a_silence() -> None:
+    """Nothing ticked from three to ten past four: the alert fires at the first tick, its chain counts from four."""
+    desk = Desk(start=SUNDAY).at(HOUR, chaos="BLOCK P1")
+    desk.now = 2 * HOUR + 600
+    desk.until(4 * HOUR)
+    assert desk.lines()[1:3] == ["7801 A firing P1 chaos slo", "8100 A SRE is told by pagerduty"]
+
+
+def test_an_outage_into_a_silence() -> None:
+    """A step was due at 01:55, the first tick comes at 02:30: it waits for four."""
+    desk = Desk(start=SUNDAY - HOUR).at(HOUR - 1200, chaos="BLOCK P1").until(HOUR - 600)
+    desk.now = HOUR + 1800
+    desk.until(3 * HOUR + 1)
+    assert desk.lines()[1:] == [
+        "2430 A firing P1 chaos slo",
+        "10800 A SRE is told by pagerduty",
+        "10800 A PM is told by email",
+    ]
+
+
+def test_from_one_silence_into_the_next() -> None:
+    """Where the end of a silence was slept through and another has begun, it stays silenced, and says it once."""
+    times = [("02:00", "04:00"), ("04:05", "04:30")]
+    silences = [{"day": "sunday", "start": start, "end": end} for start, end in times]
+    desk = Desk(spec_of(replaced(silences=silences)), SUNDAY).at(HOUR, chaos="BLOCK P1").until(HOUR + 60)
+    desk.now = 2 * HOUR + 600
+    desk.until(2 * HOUR + 1801)
+    assert desk.lines()[1:] == ["3630 A silenced P1 chaos slo", "9000 A firing P1 chaos slo"]
+
+
 def test_a_silenced_alert_may_be_acknowledged() -> None:
     """Then nothing is owed when the silence ends."""
     desk = Desk(start=SUNDAY, skip=True).at(HOUR, chaos="BLOCK P1").at(HOUR + 60, ack="A").until(24 * HOUR)
@@ -387,6 +417,10 @@ def test_four_changes_or_five_in_a_longer_time_are_no_flapping() -> None:
     for n, text in enumerate(["WARN P2", "OK", "WARN P2", "OK", "WARN P2"]):
         desk.at(n * 149, chaos=text)
     assert desk.events()[-1].flapping
+    desk = Desk()
+    for second, text in zip((0, 590, 1180, 1190, 1200, 1210, 1220), ["WARN P2", "OK"] * 4, strict=False):
+        desk.at(second, chaos=text)
+    assert [event.flapping for event in desk.events()[-2:]] == [False, True]
 
 
 def test_a_person_may_end_a_flapping_alert() -> None:
@@ -419,7 +453,7 @@ def test_a_forgotten_subject_closes_its_alerts() -> None:
 
 def test_a_metric_that_the_configuration_drops_closes_its_alert() -> None:
     """At the next step; alerts of metrics that stay go on."""
-    desk = Desk().at(0, chaos="BLOCK P0", pain="WARN P2")
+    desk = Desk(skip=True).at(0, chaos="BLOCK P0", pain="WARN P2")
     desk.spec = spec_of(metrics=["clarity", "pain"])
     desk.alerts.rebind(desk.spec)
     desk.until(100)
@@ -440,6 +474,31 @@ def test_a_silence_that_the_configuration_drops_ends_at_once() -> None:
     desk.alerts.rebind(desk.spec)
     desk.until(620)
     assert desk.lines() == ["600 A firing P1 chaos slo"]
+
+
+def test_another_configuration_is_seen_by_ticks_alone() -> None:
+    """No point comes after the change: silences that are gone end, and alerts of a metric that is gone do, too."""
+    desk = Desk(start=SUNDAY, skip=True).at(0, chaos="BLOCK P1", pain="BLOCK P1").until(600)
+    desk.lines()
+    desk.spec = spec_of(replaced(silences=[]), ["chaos"])
+    desk.alerts.rebind(desk.spec)
+    for second in (600, 601):
+        desk.now = second
+        assert desk.alerts.log_due <= (SUNDAY + second) * 1000
+        desk.alerts.tick(desk.instant(99))
+        desk.take()
+    assert desk.lines() == ["600 B resolved P1 pain slo: the metric is not judged any more", "601 A firing P1 chaos slo"]
+
+
+def test_alerts_stand_in_the_order_of_the_configuration() -> None:
+    """Those that fire at one tick do so in the order of the table, also of a new one."""
+    desk = Desk().at(0, chaos="BLOCK P1", pain="BLOCK P1").until(31)
+    assert [line[:5] for line in desk.lines()] == ["0 A p", "0 B p", "30 A ", "30 B "]
+    desk = Desk().at(0, chaos="BLOCK P1", pain="BLOCK P1")
+    desk.spec = spec_of(metrics=["pain", "chaos"])
+    desk.alerts.rebind(desk.spec)
+    desk.until(31)
+    assert [line[:5] for line in desk.lines()] == ["0 A p", "0 B p", "30 B ", "30 A "]
 
 
 def test_an_alert_of_a_subject_without_trouble_costs_nothing() -> None:

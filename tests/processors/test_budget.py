@@ -145,12 +145,21 @@ def test_metrics_stand_in_the_order_of_the_configuration() -> None:
     """Two metrics whose alert changes at one second are said in the order of the table, whichever was bad first."""
     budgets, emission = Budgets(SPEC), new_emission()
     said = []
-    for second in range(1, 520):
+    for second in range(1, 521):
         emission.begin(0, second)
-        said += budgets.step(instant_at(emission, (START + second) * 1000, 0), [second > 1 or None, None, False, True])
-    assert [state.metric for _, state in said] == ["pain"]
-    emission.begin(0, 520)
-    assert [s.metric for _, s in budgets.step(instant_at(emission, (START + 520) * 1000, 0), [True, None, False, True])] == ["clarity"]
+        bad = [second >= 2, None, False, second != 2]
+        said += [(second, s.metric) for _, s in budgets.step(instant_at(emission, (START + second) * 1000, 0), bad)]
+    assert said == [(520, "clarity"), (520, "pain")]
+
+
+def test_what_is_left_is_told_between_steps() -> None:
+    """Without burn rates nothing asks for a step while a metric is bad; what is left is right all the same, for months."""
+    purse = Purse(BudgetSpec(section("budget.yml", Budget, burn=[]), METRICS), skip=True)
+    purse.run(100, bad=True)
+    assert purse.calls == 1
+    assert purse.budgets.remaining("chaos", purse.now * 1000) == 1 - 100 / 25_920
+    assert purse.budgets.remaining("chaos", (purse.start + 40 * DAY) * 1000) == (25_920 - 30 * DAY) / 25_920
+    assert purse.budgets.remaining("pain", purse.now * 1000) == 1
 
 
 def test_a_jump_of_a_year_costs_a_few_steps() -> None:

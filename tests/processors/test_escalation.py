@@ -151,6 +151,10 @@ def test_a_crisis_that_only_the_short_mean_sees_is_told_by_it() -> None:
         "P0 BLOCK default/alpha chaos 0.9 above 0.8 in the last seconds (mean of the window 0.495), since 2026-11-23 12:00:05 UTC"
     )
     assert (event.value, desk.events()[0].value) == (0.9, 0.495)
+    desk.alerts.close(desk.instant(1))
+    desk.alerts.step(desk.instant(2), [("0-5-0-0-status", msgspec.structs.replace(crisis, value=0.85))], [])
+    desk.take()
+    assert (desk.escalations()[-1].value, desk.escalations()[-1].summary[:44]) == (0.85, "P0 BLOCK default/alpha chaos 0.85 above 0.8,")
 
 
 def test_an_outage_of_ours_delays_and_loses_nothing() -> None:
