@@ -17,9 +17,8 @@ class Notification(msgspec.Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """One line: how urgent, and what. That it is over the engine's own words say."""
-        event = self.event
-        return (event.summary if event.kind == "resolve" else f"[{event.priority}] {event.summary}")[:TITLE_CHARACTERS]
+        """One line, in the engine's own words: how urgent, what, since when; or that it is over."""
+        return self.event.summary[:TITLE_CHARACTERS]
 
     @property
     def facts(self) -> dict[str, str]:
