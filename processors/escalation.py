@@ -65,7 +65,12 @@ class Escalation:
         steps = self._chains[alert.priority]
         if alert.step >= len(steps):
             return NEVER
-        return self.free_from(alert.priority, max(alert.starts + steps[alert.step].after, log_now))
+        wanted = alert.starts + steps[alert.step].after
+        if wanted > log_now:
+            return self.free_from(alert.priority, wanted)
+        # overdue: since when it was, whatever looks at it before the next tick
+        free = self.free_from(alert.priority, log_now)
+        return wanted if free == log_now else free
 
     def advance(self, instant: Instant, alert: Alert) -> None:
         """Says the steps of a firing alert that are due by now."""

@@ -9,7 +9,9 @@ from schemas.points import VALUE_SCALE
 
 
 class Facts:
-    """Values by place in the catalogue, and truths by number of term and rule; `flipped` is the mask of the signals that became yes or ceased to be.
+    """Values by place in the catalogue, and truths by number of term and rule.
+
+    `flipped` is the mask of the signals that became yes or ceased to be.
 
     A rule is evaluated only when the truth of one of its terms has changed. `low` and `high` bound, for each vital, the
     means (× 10⁹) between which no term of it changes; both are 0 and −1 (empty) while it is unknown.

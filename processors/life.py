@@ -239,6 +239,7 @@ class Life:
         self.actions.rebind(spec.actions)
         self._take_vitals(ladders)
         self.facts.settle()
+        self.facts.flipped = 0
         self._plan()
         self._fresh = True
         self.due = 0
