@@ -1,8 +1,10 @@
-"""The order of eligible voices, and who speaks when an opponent is active (semantics §8.4)."""
+"""Which voices are eligible and when, their order, and who speaks when an opponent is active (semantics §8.3–8.4)."""
 
 from __future__ import annotations
 
+from processors.ensemble import Ensemble
 from processors.facts import Facts
+from processors.instant import NEVER
 from processors.voice_memory import Speaker
 from processors.voice_spec import CRITICAL, PRIORITIES, PairSpec, VoiceSpec, VoicesSpec
 
@@ -94,3 +96,32 @@ def _won(winner: Candidate, challenger: Candidate, reason: str) -> Verdict:
     """The verdict for a side that wins by its own rule."""
     activation = winner.voice.activations[winner.rule]
     return Verdict(winner is challenger, reason, activation.rule, activation.text)
+
+
+def next_due(ensemble: Ensemble, facts: Facts, now: int) -> int:
+    """The earliest subject time (ms) at which a voice's time-out or cool-down is over, while nothing else changes."""
+    due = NEVER
+    spec = ensemble.spec
+    for voice in spec.voices:
+        speaker = ensemble.speaker(voice.place)
+        if speaker is not None and speaker.rule >= 0:
+            if speaker.done_since is not None:
+                due = min(due, speaker.done_since + voice.timeout)
+            if speaker.quiet_since is not None:
+                due = min(due, speaker.quiet_since + voice.timeout)
+            continue
+        if voice.place in ensemble.muted:
+            continue
+        for place, activation in enumerate(voice.activations):
+            if facts.holds(activation.rule) is not True:
+                continue
+            ready = now
+            if speaker is not None:
+                ready = speaker.silent_at + spec.cooldown
+                if speaker.activated[place] >= 0:
+                    ready = max(ready, speaker.activated[place] + activation.cooldown)
+            # what is ready waits for its opponents, whose own times count; unless they lost the word at this very judging
+            stopped = any(ensemble.is_active(pair.other(voice.place)) for pair in voice.pairs)
+            if ready > now or not stopped or (voice.place == spec.guardian and activation.rank == CRITICAL):
+                due = min(due, ready)
+    return due

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from processors.conflicts import Candidate, Verdict, best_rule, decide, holds_any
+from processors.conflicts import Candidate, Verdict, best_rule, decide, holds_any, next_due
 from processors.ensemble import Ensemble, VoiceSignals
 from processors.facts import Facts
 from processors.instant import NEVER, Instant
@@ -115,7 +115,7 @@ class Voices:
         if self._touched:
             self._touched = False
             ensemble.changed(now)
-        self.due = self._next_due(now, facts) if busy else NEVER
+        self.due = next_due(ensemble, facts, now) if busy else NEVER
 
     def command(self, instant: Instant, command: AcknowledgeVoice | MuteVoice | UnmuteVoice) -> None:
         """A person's or the subject's command; what follows from it is decided at the next judging.
@@ -330,28 +330,6 @@ class Voices:
             self.mode = name
             reason = mode_reason(mode, self.symbol, leading)
             self._say(instant, "mode", "" if mode is None else mode.voice, reason=reason)
-
-    def _next_due(self, now: int, facts: Facts) -> int:
-        due = NEVER
-        for voice in self._spec.voices:
-            speaker = self._ensemble.speaker(voice.place)
-            if speaker is None or voice.place in self._ensemble.muted:
-                continue
-            if speaker.rule >= 0:
-                if speaker.done_since is not None:
-                    due = min(due, speaker.done_since + voice.timeout)
-                if speaker.quiet_since is not None:
-                    due = min(due, speaker.quiet_since + voice.timeout)
-                continue
-            for place, activation in enumerate(voice.activations):
-                if facts.holds(activation.rule) is True:
-                    ready = speaker.silent_at + self._spec.cooldown
-                    if speaker.activated[place] >= 0:
-                        ready = max(ready, speaker.activated[place] + activation.cooldown)
-                    # what is ready already waits for its opponent, whose own time counts
-                    if ready > now:
-                        due = min(due, ready)
-        return due
 
     # Events
 

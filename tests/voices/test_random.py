@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from processors.emission import Emission
@@ -17,7 +17,7 @@ from schemas.events import VoiceEvent
 from schemas.points import BadPoint
 from tests.processors.profiles import cases
 from tests.reference.voices import ReferenceVoices, Said
-from tests.voices.small import FEW, NAMES, NO_COOLDOWN, RULES, SMALL, FakeFacts, made
+from tests.voices.small import FEW, NAMES, NO_COOLDOWN, RULES, SMALL, FakeFacts, made, rule
 from tests.voices.stage import VoiceCommand, acknowledge, instant, mute, unmute
 
 ENDS = ("deactivated", "pre-empted", "muted")
@@ -39,7 +39,7 @@ _ACTIVATING = sorted({activation.when for voice in SMALL.voices.values() for act
 _TRUTHS = st.dictionaries(st.sampled_from(_ACTIVATING + _ACTIVATING + RULES), st.sampled_from([True, True, True, False, None]), max_size=6)
 _EXCESSES = st.dictionaries(st.sampled_from(RULES), st.sampled_from([0.0, 0.1, 0.1, 0.5]), max_size=2)
 _GAPS = st.sampled_from([0, 1, 250, 500, 1000, 1000, 1500, 2000, 3000, 5000, 12_000])
-_MOMENTS = st.lists(st.builds(Moment, _GAPS, _TRUTHS, _EXCESSES, st.lists(_COMMANDS, max_size=1)), min_size=1, max_size=60)
+_MOMENTS = st.lists(st.builds(Moment, _GAPS, _TRUTHS, _EXCESSES, st.lists(_COMMANDS, max_size=1)), min_size=1, max_size=40)
 _CONFIGS = st.sampled_from([SMALL, NO_COOLDOWN])
 
 
@@ -113,7 +113,7 @@ class Run:
         return self
 
 
-@cases(300)
+@cases(150)
 @given(_MOMENTS, _CONFIGS)
 def test_the_voices_do_what_the_law_read_literally_does(moments: list[Moment], config: living.Voices) -> None:
     """The state machine and an implementation that keeps nothing but its own words say the same."""
@@ -124,8 +124,8 @@ def test_the_voices_do_what_the_law_read_literally_does(moments: list[Moment], c
             if not isinstance(command, type(acknowledge(""))):
                 expected += reference.command(now, "muted" if isinstance(command, type(mute(""))) else "unmuted", command.voice)
         said = run.judge(now, whole, moment)
-        truths = {rule: run.facts.given.get(rule) for rule in RULES}
-        expected += reference.judge(now, truths, {rule: run.facts.excesses.get(rule, 0.0) for rule in RULES})
+        truths = {text: run.facts.given.get(text) for text in RULES}
+        expected += reference.judge(now, truths, {text: run.facts.excesses.get(text, 0.0) for text in RULES})
         kept = [event for event in said if event.event not in ("symbol", "mode", "acknowledged")]
         assert [(e.event, e.voice, e.against) for e in kept] == [(e.event, e.voice, e.against) for e in expected]
         assert [e.rule for e in kept if e.event == "activated"] == [e.rule for e in expected if e.event == "activated"]
@@ -133,7 +133,7 @@ def test_the_voices_do_what_the_law_read_literally_does(moments: list[Moment], c
         assert run.voices.queued == reference.queue()
 
 
-@cases(150)
+@cases(60)
 @given(_MOMENTS, _CONFIGS)
 def test_no_opposing_pair_is_ever_active_together(moments: list[Moment], config: living.Voices) -> None:
     """After every single event at most one of each pair is active, and nobody is active and queued at once."""
@@ -144,7 +144,7 @@ def test_no_opposing_pair_is_ever_active_together(moments: list[Moment], config:
         assert len(set(event.queued)) == len(event.queued)
 
 
-@cases(150)
+@cases(60)
 @given(_MOMENTS, _CONFIGS)
 def test_a_cooldown_is_never_broken(moments: list[Moment], config: living.Voices) -> None:
     """No voice is activated within its cool-down from its silence, nor by a rule within the rule's from its last activation."""
@@ -156,7 +156,7 @@ def test_a_cooldown_is_never_broken(moments: list[Moment], config: living.Voices
         if event.event == "activated":
             if name in silent:
                 assert now - silent[name] >= config.cooldown
-            cooldown = next(rule.cooldown for rule in config.voices[name].activate if rule.when == event.rule)
+            cooldown = next(own.cooldown for own in config.voices[name].activate if own.when == event.rule)
             if (name, event.rule) in used:
                 assert now - used[name, event.rule] >= cooldown
             used[name, event.rule] = now
@@ -166,7 +166,7 @@ def test_a_cooldown_is_never_broken(moments: list[Moment], config: living.Voices
             speaking.discard(name)
 
 
-@cases(150)
+@cases(60)
 @given(_MOMENTS, _CONFIGS)
 def test_every_activation_has_one_end_and_no_early_one(moments: list[Moment], config: living.Voices) -> None:
     """Between two activations of a voice stands exactly one end; a deactivation stands at least a time-out after the activation."""
@@ -187,7 +187,7 @@ def test_every_activation_has_one_end_and_no_early_one(moments: list[Moment], co
         assert (begun is not None) == (name in run.voices.active)
 
 
-@cases(150)
+@cases(60)
 @given(_MOMENTS, _CONFIGS)
 def test_the_loser_of_a_conflict_is_never_lost(moments: list[Moment], config: living.Voices) -> None:
     """Whoever is pre-empted is queued at once, and whoever is queued waits until it is activated or dropped with a reason."""
@@ -213,7 +213,20 @@ def test_the_loser_of_a_conflict_is_never_lost(moments: list[Moment], config: li
     assert run.voices.queued == waiting
 
 
-@cases(200)
+# cello and aria wait for bell, who loses the word after their turn at that judging: the next one must not be left out
+FREED = [
+    Moment(1000, {rule(5): True, rule(20): True}),
+    Moment(500, {rule(1): True}),
+    Moment(500, {rule(8): True, rule(21): True}),
+    Moment(3000),
+]
+FREED_BEFORE = [Moment(1500, {rule(5): True, rule(8): True, rule(2): True}), Moment(2000)]
+
+
+@cases(120)
+@example(FREED, NO_COOLDOWN)
+@example(FREED_BEFORE, NO_COOLDOWN)
+@example(FREED_BEFORE, SMALL)
 @given(_MOMENTS, _CONFIGS)
 def test_what_is_skipped_would_have_done_nothing(moments: list[Moment], config: living.Voices) -> None:
     """Left out when nothing changed and nothing is due, steps and signals give the same events and the same signals."""
@@ -224,7 +237,7 @@ def test_what_is_skipped_would_have_done_nothing(moments: list[Moment], config: 
     assert lazy.steps <= eager.steps
 
 
-@cases(200)
+@cases(120)
 @given(_MOMENTS, _CONFIGS, st.integers(1, 5))
 def test_dumped_and_loaded_voices_go_on_exactly(moments: list[Moment], config: living.Voices, rest: int) -> None:
     """Restored every few judgings, lazily judged, they say what undisturbed ones say."""
@@ -237,7 +250,7 @@ def test_dumped_and_loaded_voices_go_on_exactly(moments: list[Moment], config: l
     assert restored.voices.dump() == undisturbed.voices.dump()
 
 
-@cases(200)
+@cases(120)
 @given(_MOMENTS, st.integers(1, 40), st.integers(0, 3))
 def test_another_configuration_closes_what_it_does_not_have(moments: list[Moment], after: int, rest: int) -> None:
     """After `rebind` every activation still gets one end, no pair of the new configuration stays active, and the queue is told."""
