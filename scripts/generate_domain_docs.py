@@ -1,0 +1,162 @@
+"""Writes the tables in docs/domain/ that come from the configuration, between `<!-- generated: NAME -->` and `<!-- end -->`.
+
+    .venv/bin/python scripts/generate_domain_docs.py            # rewrite them
+    .venv/bin/python scripts/generate_domain_docs.py --check    # exit 1 if a page differs, and name it
+
+`--docs DIR` and `--config DIR` take other directories.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from iskra.config_files import load  # noqa: E402 - the checkout is not installed as a package
+from schemas.living import Living, Voice  # noqa: E402
+
+_BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    columns = list(head)
+    lines = [columns, ["---"] * len(columns), *[list(row) for row in rows]]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def seconds(ms: int) -> str:
+    """A length of time."""
+    return f"{ms / 1000:g} s"
+
+
+def code(text: str) -> str:
+    """A rule or a name as code; a bar would end the table's cell."""
+    return "`" + " ".join(text.split()).replace("|", "\\|") + "`"
+
+
+def voices(living: Living) -> str:
+    """Each voice with its rules."""
+
+    def rules(voice: Voice) -> str:
+        return "<br>".join(f"{code(rule.when)} — {rule.priority}, {seconds(rule.cooldown)}" for rule in voice.activate)
+
+    rows = [
+        [
+            f"**{name}** ({voice.label})",
+            voice.archetype,
+            rules(voice),
+            f"{code(voice.silent_when)}, {seconds(voice.timeout)}",
+            "<br>".join(code(action) for action in voice.actions),
+        ]
+        for name, voice in living.voices.voices.items()
+    ]
+    head = ["voice", "archetype", "speaks when — priority, cool-down of the rule", "is done when, time-out", "suggests"]
+    return table(head, rows)
+
+
+def opposing(living: Living) -> str:
+    """The opposing pairs with their own rules."""
+    rows = [
+        [
+            f"{pair.pair[0]} – {pair.pair[1]}",
+            code(pair.when),
+            pair.prefer,
+            pair.otherwise or "undecided: the order of the voices decides",
+        ]
+        for pair in living.voices.opposing
+    ]
+    return table(["pair", "if", "speaks", "else speaks"], rows)
+
+
+def synergies(living: Living) -> str:
+    """The pairs that go well together, and response actions that do not."""
+    together = ", ".join(f"{a} – {b}" for a, b in living.voices.synergies)
+    apart = ", ".join(f"{code(a)} – {code(b)}" for a, b in living.voices.contradictions)
+    return f"Synergies: {together}.\n\nContradicting response actions: {apart}.\n"
+
+
+def symbols(living: Living) -> str:
+    """The ritual symbols, in order."""
+    rows = [
+        [name, "nothing else stands" if symbol.when is None else code(symbol.when), symbol.voice or "all", code(symbol.ritual)]
+        for name, symbol in living.voices.symbols.items()
+    ]
+    return table(["symbol", "stands when", "voice", "ritual"], rows)
+
+
+def modes(living: Living) -> str:
+    """The tonal modes, in order."""
+    rows = [[name, mode.tone, f"{mode.symbol} stands, or {mode.voice} leads"] for name, mode in living.voices.modes.items()]
+    return table(["mode", "tone", "chosen when"], rows)
+
+
+def times(living: Living) -> str:
+    """The lengths of time that all voices share."""
+    signals = living.signals
+    rows = [
+        ["cool-down of a voice, from its falling silent", seconds(living.voices.cooldown)],
+        ["span of the polyphony figures", seconds(signals.polyphony)],
+        ["span of `synthesis_readiness`", seconds(signals.readiness)],
+        ["guardian, who wins every conflict at critical priority", living.voices.guardian],
+        ["synthesizer", living.voices.synthesizer],
+    ]
+    return table(["what", "value"], rows)
+
+
+BLOCKS: dict[str, Callable[[Living], str]] = {
+    "voices": voices,
+    "opposing": opposing,
+    "synergies": synergies,
+    "symbols": symbols,
+    "modes": modes,
+    "voice-times": times,
+}
+
+
+def generated(text: str, living: Living) -> str:
+    """The page `text` with its blocks as the configuration has them.
+
+    Raises:
+        ValueError: a block of a name that is not known.
+    """
+
+    def block(match: re.Match[str]) -> str:
+        if match[2] not in BLOCKS:
+            raise ValueError(f"no such block: {match[2]}; there are {', '.join(BLOCKS)}")
+        return match[1] + BLOCKS[match[2]](living) + match[3]
+
+    return _BLOCK.sub(block, text)
+
+
+def main() -> int:
+    """Rewrites or checks the pages; exit code 1 when a checked page differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs" / "domain")
+    parser.add_argument("--config", type=Path)
+    options = parser.parse_args()
+    living = load(options.config).living
+    if living is None:
+        raise SystemExit("the configuration has no living part")
+    stale = 0
+    for page in sorted(options.docs.glob("*.md")):
+        old = page.read_text(encoding="utf-8")
+        new = generated(old, living)
+        if new == old:
+            continue
+        if options.check:
+            print(f"{page}: not what the configuration says; run scripts/generate_domain_docs.py", file=sys.stderr)
+            stale = 1
+        else:
+            page.write_text(new, encoding="utf-8")
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main())
