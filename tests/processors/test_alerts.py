@@ -456,6 +456,7 @@ def test_a_metric_that_the_configuration_drops_closes_its_alert() -> None:
     desk = Desk(skip=True).at(0, chaos="BLOCK P0", pain="WARN P2")
     desk.spec = spec_of(metrics=["clarity", "pain"])
     desk.alerts.rebind(desk.spec)
+    assert desk.alerts.due == desk.alerts.log_due == 0
     desk.until(100)
     assert desk.lines()[3:] == [
         "1 A resolved P0 chaos slo: the metric is not judged any more",
