@@ -183,6 +183,18 @@ class Voices:
         self._rebound = True
         self.due = 0
 
+    def close(self, instant: Instant, reason: str) -> None:
+        """Ends what is open, because the subject is forgotten or left alone: who speaks falls silent, who waits is dropped."""
+        ensemble = self._ensemble
+        for waiting in list(ensemble.queue):
+            ensemble.queue.remove(waiting)
+            self._say(instant, "dropped", self._spec.voices[waiting.voice].name, reason=reason, against=ensemble.name(waiting.against))
+        for place in ensemble.active():
+            ensemble.end(place, instant.now)
+            self._say(instant, "deactivated", self._spec.voices[place].name, reason=reason)
+        ensemble.changed(instant.now)
+        self.due = 0
+
     # Falling silent, speaking, waiting
 
     def _fall_silent(self, instant: Instant, facts: Facts, voice: VoiceSpec, speaker: Speaker, holding: bool) -> bool:

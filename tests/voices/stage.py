@@ -105,6 +105,14 @@ class Stage:
         self.voices.command(instant(self._emission, at, False), command)
         self._take(at)
 
+    def close(self, reason: str) -> list[str]:
+        """The subject ends; what voices did then, a line each."""
+        at, begun = self.now * 1000, len(self.said)
+        self._emission.begin(0, self.now)
+        self.voices.close(instant(self._emission, at, False), reason)
+        self._take(at)
+        return [line(*said) for said in self.said[begun:]]
+
     def judge(self) -> None:
         """One whole second."""
         at = self.now * 1000

@@ -273,6 +273,15 @@ def test_a_command_that_makes_no_sense_is_refused(command: VoiceCommand, text: s
     assert stage.said == []
 
 
+def test_a_subject_that_is_forgotten_leaves_nobody_speaking_or_waiting() -> None:
+    """Who waits is dropped, who speaks is deactivated, each with the reason; the figures end there."""
+    stage = Stage()
+    stage.play({0: STAGNANT, 5: FALSE, 6: {"rigidity": True}}, 9)
+    assert stage.close("the subject is forgotten") == ["10 kayn dropped against pino", "10 pino deactivated", "10 hundun deactivated"]
+    assert {event.reason for _, event in stage.said[-3:]} == {"the subject is forgotten"}
+    assert (stage.voices.active, stage.voices.queued, stage.voices.leading) == ([], [], None)
+
+
 def test_a_voice_is_muted_and_acknowledged_once() -> None:
     """A second time is refused; a new activation is to be acknowledged anew; 90 minutes after its silence it is too late."""
     stage = Stage()

@@ -173,6 +173,12 @@ def test_a_voice_may_be_done_while_its_rule_holds() -> None:
     assert told == ["0 pino activated", "140 pino deactivated", "440 pino activated"]
 
 
+def test_a_timeout_that_is_interrupted_begins_anew() -> None:
+    """Stagnation holds; chaos is above 0.8 from 20 to 109 and from 111 on: Pino is done 120 s after 111."""
+    told = Stage().play({0: {**HEALTHY, "stagnation": True}, 20: {"chaos": 0.81}, 110: {"chaos": 0.8}, 111: {"chaos": 0.81}}, 240)
+    assert told == ["0 pino activated", "231 pino deactivated"]
+
+
 def test_a_rule_that_held_before_the_activation_gives_no_shorter_timeout() -> None:
     """Ethical compliance that has held for an hour silences Iskriv 120 s after he spoke, not at once."""
     stage = Stage()
