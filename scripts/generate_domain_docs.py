@@ -12,6 +12,8 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +35,12 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def seconds(ms: int) -> str:
     """A length of time."""
     return f"{ms / 1000:g} s"
+
+
+def duration(ms: int) -> str:
+    """A length of time in the greatest unit that fits."""
+    unit, name = next((unit, name) for unit, name in ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")) if ms % unit == 0)
+    return f"{ms // unit} {name}" if ms else "0 s"
 
 
 def code(text: str) -> str:
@@ -109,6 +117,55 @@ def times(living: Living) -> str:
     return table(["what", "value"], rows)
 
 
+def chains(living: Living) -> str:
+    """Who is told about alerts of each priority, and when."""
+    alerts = living.alerts
+    rows = [
+        [
+            priority,
+            duration(chain.wait),
+            "<br>".join(f"{duration(s.after)}: {s.role} ({alerts.people[s.role]}), {s.channel}" for s in chain.steps),
+        ]
+        for priority, chain in sorted(alerts.chains.items())
+    ]
+    return table(["priority", "pending for", "after it fired: role (who), channel"], rows)
+
+
+def silences(living: Living) -> str:
+    """The weekly windows in which P1 and P2 tell nobody."""
+    return table(["day", "from", "to (UTC)"], [[window.day, window.start, window.end] for window in living.alerts.silences])
+
+
+def alert_times(living: Living) -> str:
+    """The numbers that all alerts share."""
+    alerts = living.alerts
+    rows = [
+        ["so many changes make flapping …", str(alerts.flapping_changes)],
+        ["… within; and it ends after so long without one", duration(alerts.flapping_window)],
+        ["UNKNOWN for so long raises an alert of its own", duration(alerts.unknown_after)],
+        ["priority of that alert", alerts.unknown_priority],
+        ["priority of a page, of a ticket of the error budget", f"{alerts.page_priority}, {alerts.ticket_priority}"],
+    ]
+    return table(["what", "value"], rows)
+
+
+def burn(living: Living) -> str:
+    """The burn rates at which people are told, with the bad seconds that reach them."""
+    budget = living.budget
+    allowed = 1 - Fraction(repr(budget.objective))
+    rows = [
+        [
+            pair.alert,
+            f"{pair.rate:g} ×",
+            f"{duration(pair.long)}: {ceil(Fraction(repr(pair.rate)) * allowed * pair.long / 1000)} s",
+            f"{duration(pair.short)}: {ceil(Fraction(repr(pair.rate)) * allowed * pair.short / 1000)} s",
+        ]
+        for pair in budget.burn
+    ]
+    share = f"Objective: {budget.objective * 100:g} % of {duration(budget.window)} are to be OK.\n\n"
+    return share + table(["alert", "burn rate", "long window: bad seconds", "short window: bad seconds"], rows)
+
+
 BLOCKS: dict[str, Callable[[Living], str]] = {
     "voices": voices,
     "opposing": opposing,
@@ -116,6 +173,10 @@ BLOCKS: dict[str, Callable[[Living], str]] = {
     "symbols": symbols,
     "modes": modes,
     "voice-times": times,
+    "chains": chains,
+    "silences": silences,
+    "alert-times": alert_times,
+    "burn": burn,
 }
 
 
