@@ -7,10 +7,11 @@ from statistics import quantiles
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from benchmarks.load import load
 from benchmarks.stack import up
+from benchmarks.worker import consumer_at_end
 from schemas.partitioning import partition_for, subject_key
 from schemas.topics import DEFAULT_PARTITIONS, POINTS, STATUS, full_name
 
@@ -59,19 +60,9 @@ def detect(*, rate: int = 10_000, seconds: int = 60, subjects: int = 1000) -> di
 def _probe(kafka: str, seconds: float) -> tuple[list[float], int]:
     """Delays in ms, and how many statuses never came."""
     producer = Producer({"bootstrap.servers": kafka, "linger.ms": 0, "acks": "all", "enable.idempotence": True})
-    consumer = Consumer(
-        {
-            "bootstrap.servers": kafka,
-            "group.id": "iskra.bench",
-            "enable.auto.commit": False,
-            "fetch.wait.max.ms": 100,
-            "fetch.queue.backoff.ms": 1,
-        }
-    )
-    topic, statuses = full_name("iskra", POINTS), full_name("iskra", STATUS)
-    consumer.assign([TopicPartition(statuses, number, -1) for number in range(DEFAULT_PARTITIONS)])
-    while consumer.consume(10_000, 0.5):
-        pass
+    topic = full_name("iskra", POINTS)
+    # at offsets that stand before the first probe is sent: a consumer that is told "the end" finds it when it gets round to it
+    consumer = consumer_at_end(kafka, full_name("iskra", STATUS), DEFAULT_PARTITIONS)
     decode = msgspec.json.Decoder(_Subject).decode
     waiting: dict[tuple[str, str], float] = {}
     delays: list[float] = []

@@ -203,14 +203,15 @@ def worker_sparse(kafka: str, namespace: str, config: Config, points: int = 1_60
     return {"worker_sparse_points_per_s": figures["points_per_s"], "details": figures}
 
 
-def _consumer_at_end(kafka: str, topic: str, partitions: int) -> Consumer:
+def consumer_at_end(kafka: str, topic: str, partitions: int) -> Consumer:
+    """A consumer that reads what is written to a topic from now on."""
     consumer = Consumer(
         {
             "bootstrap.servers": kafka,
             "group.id": "iskra.bench",
             "enable.auto.commit": False,
             "fetch.wait.max.ms": 100,
-            "fetch.queue.backoff.ms": 2,
+            "fetch.queue.backoff.ms": 1,
         }
     )
     ends = [TopicPartition(topic, p, consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1]) for p in range(partitions)]

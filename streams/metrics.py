@@ -137,7 +137,8 @@ class Metrics(Collector):
         return 200, "ok"
 
     def serve(self, host: str, port: int) -> None:
-        """Serves /metrics and /healthz on the address `host`; nothing if `port` is 0.
+        """Serves on the address `host`; nothing if `port` is 0: /metrics, /healthz (it does its work), /livez (it is not stuck;
+        to wait for others is no fault).
 
         Raises:
             OSError: the port is taken.
@@ -153,8 +154,11 @@ class Metrics(Collector):
                 elif self.path.startswith("/healthz"):
                     status, line = metrics.health()
                     self._answer(status, f"{line}\n".encode(), "text/plain; charset=utf-8")
+                elif self.path.startswith("/livez"):
+                    live = metrics._worker.watch.is_live
+                    self._answer(200 if live else 503, b"ok\n" if live else b"the event loop hangs\n", "text/plain; charset=utf-8")
                 else:
-                    self._answer(404, b"/metrics or /healthz\n", "text/plain; charset=utf-8")
+                    self._answer(404, b"/metrics, /healthz or /livez\n", "text/plain; charset=utf-8")
 
             def _answer(self, status: int, body: bytes, content_type: str) -> None:
                 self.send_response(status)

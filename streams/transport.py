@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import aiokafka
 import faust
+import structlog
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
@@ -28,6 +29,8 @@ from streams.errors import TransportDied
 
 if TYPE_CHECKING:
     from streams.app import WorkerApp
+
+log = structlog.get_logger(__name__)
 
 Round = dict[int, list[Any]]
 """One fetch round: partition → record batches (aiokafka's `DefaultRecordBatch`), in order, undecoded."""
@@ -127,12 +130,42 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 taken = drain(fetcher, active_partitions, check_crcs=True)
         return {TP(self.app.points_topic, next(iter(taken))): [taken]} if taken else {}
 
+    async def look(self) -> None:
+        """Looks whether the client is well, also before it has any partition.
+
+        Raises:
+            TransportDied: a task of it ended, or the group will not have this worker.
+        """
+        if self._consumer is not None:
+            await self.in_thread(self._look(self._consumer))
+
+    async def _look(self, consumer: Any) -> None:
+        # there is neither before it has found the broker
+        if consumer._coordinator is not None and consumer._fetcher is not None and not consumer._closed:  # noqa: SLF001
+            self._check_alive(consumer)
+
+    async def rejoin(self) -> None:
+        """Joins the group again, with the topics as the broker has them now."""
+        await self.in_thread(self._rejoin())
+
+    async def _rejoin(self) -> None:
+        consumer = self._ensure_consumer()
+        await consumer._client.force_metadata_update()  # noqa: SLF001
+        consumer._coordinator.request_rejoin()  # noqa: SLF001
+
     def _check_alive(self, consumer: Any) -> None:
         coordinator = consumer._coordinator  # noqa: SLF001
         for task in (coordinator._coordination_task, consumer._fetcher._fetch_task):  # noqa: SLF001
             if task.done():
                 error = None if task.cancelled() else task.exception()
                 raise TransportDied(f"a task of the Kafka client ended: {error!r}")
+        try:
+            # the client holds an error until somebody takes it, and does not join again before
+            coordinator.check_errors()
+        except KafkaError as error:
+            if not error.retriable:
+                raise TransportDied(f"the group does not have this worker: {error!r}") from error
+            log.warning("the client goes on after", error=repr(error))
 
     async def in_thread(self, coroutine: Any) -> Any:
         """Runs a coroutine of the consumer in its thread. Not through the method queue, where a waiting fetch may stand before it."""
@@ -154,7 +187,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             # a rebalance is on its way, or went over us: the next checkpoint, or the next owner, does it again
             return False
         except KafkaError as error:
-            self.log.warning("commit failed, the next checkpoint tries again: %r", error)
+            log.warning("commit failed, the next checkpoint tries again", error=repr(error))
             return False
         return True
 
@@ -175,7 +208,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             try:
                 found = await self._ensure_consumer().end_offsets(tps)
             except KafkaError as error:
-                self.log.warning("waiting for the broker: %r", error)
+                log.warning("waiting for the broker", error=repr(error))
                 await asyncio.sleep(0.2)
             else:
                 return {TP(tp.topic, tp.partition): offset for tp, offset in found.items()}

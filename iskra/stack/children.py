@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # Runs in the child before the real program: asks the kernel to kill it when the parent dies, looks whether the parent
-# is gone already, then becomes the real program. A program of its own and no preexec_fn: between fork and exec of a
+# is gone already, takes its niceness (where the kernel schedules sessions as groups, niceness counts within one only, and
+# the group has its own), then becomes the real program. A program of its own and no preexec_fn: between fork and exec of a
 # process with threads no Python code may run.
 _SHIM = """
 import os, sys
@@ -22,27 +23,39 @@ except (OSError, AttributeError):
     pass
 if os.getppid() != int(sys.argv[1]):
     os._exit(143)
+if sys.argv[2] != "0":
+    os.nice(int(sys.argv[2]))
+    try:
+        with open("/proc/self/autogroup", "w") as group:
+            group.write(sys.argv[2])
+    except OSError:
+        pass
 try:
-    os.execvp(sys.argv[2], sys.argv[2:])
+    os.execvp(sys.argv[3], sys.argv[3:])
 except OSError as error:
-    sys.exit(f"{sys.argv[2]}: {error.strerror}")
+    sys.exit(f"{sys.argv[3]}: {error.strerror}")
 """
 
 
-def bound_to_us(command: Sequence[str]) -> list[str]:
-    """The command line that runs `command` as a child which is killed when its parent dies.
+def bound_to_us(command: Sequence[str], nice: int = 0) -> list[str]:
+    """The command line that runs `command` as a child which is killed when its parent dies, `nice` steps behind it (0–19).
 
     Linux ends it with the *thread* that started it: start it from a thread that lives as long as the process.
     """
-    return [sys.executable, "-I", "-S", "-c", _SHIM, str(os.getpid()), *command]
+    return [sys.executable, "-I", "-S", "-c", _SHIM, str(os.getpid()), str(nice), *command]
 
 
-def spawn(command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.Popen[bytes]:
-    """Starts `command` in a process group of its own, bound to us, without input; what it says is appended to `log`."""
+def spawn(
+    command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None, nice: int = 0
+) -> subprocess.Popen[bytes]:
+    """Starts `command` in a process group of its own, bound to us, without input; what it says is appended to `log`.
+
+    `nice` is added to our own niceness: processes of a greater one wait for those of a smaller one.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         return subprocess.Popen(
-            bound_to_us(command),
+            bound_to_us(command, nice),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -30,6 +30,9 @@ STORE_PORT = 8123
 KAFKA_RETURN_S = 120.0
 """After a kill, the broker reads unflushed segments again; as long as at its start."""
 
+BACKGROUND_NICE = 10
+"""Niceness of the parts that nobody waits for by the millisecond: on a busy machine rows come a little later, verdicts do not."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackSettings:
@@ -151,8 +154,16 @@ class Stack:
             broker = EmbeddedKafka(self.data.path, port=settings.kafka_port, preferred=KAFKA_PORT)
             await asyncio.to_thread(broker.prepare)
             running.kafka = broker.bootstrap
-            part = Part(name="kafka", command=broker.command(), ready=broker.ready, start_timeout=KAFKA_RETURN_S, stop_timeout=30.0)
-            await self._supervisor.start(part)
+            await self._supervisor.start(
+                Part(
+                    name="kafka",
+                    command=broker.command(),
+                    ready=broker.ready,
+                    alive=broker.alive,
+                    start_timeout=KAFKA_RETURN_S,
+                    stop_timeout=30.0,
+                )
+            )
         for namespace in settings.namespaces:
             await asyncio.to_thread(ensure_topics, running.kafka, namespace, settings.partitions)
 
@@ -163,9 +174,9 @@ class Stack:
                 raise PortInUseError(f"port {port} is in use: choose another one for the store")
             running.clickhouse = f"http://{ports.LOOPBACK}:{port}"
             command = _iskra("store", "--data", str(self.data.path / "store"), "--port", str(port))
-            await self._supervisor.start(
-                Part(name="store", command=command, env=self._env, ready=partial(probes.answers, f"{running.clickhouse}/ping"))
-            )
+            ping = f"{running.clickhouse}/ping"
+            ready, alive = partial(probes.answers, ping), partial(probes.alive, ping)
+            await self._supervisor.start(Part(name="store", command=command, env=self._env, ready=ready, alive=alive, nice=BACKGROUND_NICE))
         elif not await asyncio.to_thread(probes.answers, f"{running.clickhouse.rstrip('/')}/ping", 5.0):
             raise NotReachableError(f"ClickHouse at {running.clickhouse} does not answer")
 
@@ -177,18 +188,23 @@ class Stack:
     def _sink(self, running: Running, namespace: str) -> Part:
         arguments = ["sink", "clickhouse", "--kafka", running.kafka, "--clickhouse", running.clickhouse, "--namespace", namespace]
         arguments += ["--instance-id", f"{namespace}-sink-1", *self._config()]
-        return self._with_metrics(running, self._name("sink", namespace), arguments)
+        return self._with_metrics(running, self._name("sink", namespace), arguments, nice=BACKGROUND_NICE)
 
     def _notify(self, running: Running, namespace: str) -> Part:
         arguments = ["sink", "notify", "--kafka", running.kafka, "--namespace", namespace, "--data", str(self.data.path)]
         arguments += ["--instance-id", f"{namespace}-notify-1", *self._config()]
         return self._with_metrics(running, "notify", arguments)
 
-    def _with_metrics(self, running: Running, name: str, arguments: Sequence[str]) -> Part:
+    def _with_metrics(self, running: Running, name: str, arguments: Sequence[str], nice: int = 0) -> Part:
         port = ports.free_port()
-        running.metrics[name] = f"http://{ports.LOOPBACK}:{port}/metrics"
-        ready = partial(probes.answers, f"http://{ports.LOOPBACK}:{port}/healthz")
-        return Part(name=name, command=_iskra(*arguments, "--metrics-port", str(port)), env=self._env, ready=ready)
+        url = f"http://{ports.LOOPBACK}:{port}"
+        running.metrics[name] = f"{url}/metrics"
+        ready = partial(probes.answers, f"{url}/healthz")
+        # a worker tells at /livez that its event loop hangs, though another thread still answers
+        is_worker = arguments[0] == "worker"
+        alive = partial(probes.answers, f"{url}/livez", probes.ALIVE_S) if is_worker else partial(probes.alive, f"{url}/healthz")
+        command = _iskra(*arguments, "--metrics-port", str(port))
+        return Part(name=name, command=command, env=self._env, ready=ready, alive=alive, nice=nice)
 
     def _gateway(self, running: Running) -> Part:
         arguments = ["gateway", "--kafka", running.kafka, "--clickhouse", running.clickhouse, "--host", ports.LOOPBACK]
@@ -197,7 +213,8 @@ class Stack:
             arguments += ["--namespace", namespace]
         arguments += self._config()
         running.metrics["gateway"] = f"{running.gateway}/metrics"
-        return Part(name="gateway", command=_iskra(*arguments), env=self._env, ready=partial(probes.answers, f"{running.gateway}/readyz"))
+        ready, alive = partial(probes.answers, f"{running.gateway}/readyz"), partial(probes.alive, f"{running.gateway}/healthz")
+        return Part(name="gateway", command=_iskra(*arguments), env=self._env, ready=ready, alive=alive)
 
     def _reporter(self, running: Running) -> Part:
         arguments = ["reporter", "--kafka", running.kafka]
@@ -205,7 +222,7 @@ class Stack:
             # in the other namespaces time is virtual: it says nothing about latency
             if name in ("worker", "sink", "gateway"):
                 arguments += ["--metrics", url]
-        return Part(name="reporter", command=_iskra(*arguments), env=self._env)
+        return Part(name="reporter", command=_iskra(*arguments), env=self._env, nice=BACKGROUND_NICE)
 
     def _config(self) -> list[str]:
         return [] if self.settings.config is None else ["--config", str(self.settings.config)]

@@ -1,14 +1,14 @@
-"""Keeps the parts of a stack running: starts them in order, restarts what ends, stops them in order.
+"""Keeps the parts of a stack running: starts them in order, restarts what ends or hangs, stops them in order.
 
 Every part is a child process in a process group of its own and dies with the supervisor, however that ends. A part
 that ends is started again at once, so that it is back within seconds; one that keeps ending is started ever more
-seldom, at most every 10 s, and named.
+seldom, at most every 10 s, and named. A part that does not answer any more is killed, and so started again; one that
+answers that it waits for another part is left alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
@@ -30,6 +30,11 @@ WATCH_S = 0.05
 """How often it is looked whether a part has ended: the share of it in the time to recover."""
 BACKOFF_S = (0.0, 0.5, 1.0, 2.0, 4.0, 10.0)
 """Wait before a restart, by the number of ends in a row; a part that stayed up for STEADY_S begins anew."""
+ALIVE_EVERY_S = 1.0
+"""Pause between two questions whether a part still answers."""
+ALIVE_MISSES = 6
+"""Answers missed in a row after which a part is killed: with the 2 s that one may take, after 6 to 18 s; a machine at fifty
+times its load answers within 2 s now and then."""
 STEADY_S = 30.0
 LOOP_ENDS = 4
 """Ends in a row after which a part is said to end again and again."""
@@ -48,15 +53,20 @@ class Part:
         ready: whether it does its work; called in a thread, may block up to 1 s. None: ready when started.
         start_timeout: seconds from start until ready, at the first start. stop_timeout: seconds from SIGTERM until killed.
         attempts: starts before a part that ends before it is ready is given up, at the first start.
+        alive: whether it answers at all; called in a thread, may block up to 2 s. After `ALIVE_MISSES` misses it is killed, and
+            if it has not answered `start_timeout` seconds after a restart. None: it is not asked.
+        nice: added to the supervisor's niceness; parts that may lag behind leave the processor to those that may not.
     """
 
     name: str
     command: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] | None = None
+    alive: Callable[[], bool] | None = None
     start_timeout: float = 120.0
     stop_timeout: float = 20.0
     attempts: int = 3
+    nice: int = 0
 
 
 @dataclass
@@ -93,7 +103,7 @@ class Supervisor:
         self._data = data
         self._changed = changed or (lambda: None)
         self._running: dict[str, _Running] = {}
-        self._watcher: asyncio.Task[None] | None = None
+        self._watchers: list[asyncio.Task[None]] = []
         self._stopping = False
 
     @property
@@ -116,9 +126,12 @@ class Supervisor:
         Raises:
             PartFailedError: one ended or was not ready in time; the text has its last words.
         """
-        if self._watcher is None:
-            self._watcher = asyncio.create_task(self._watch())
+        if not self._watchers:
+            self._watchers.append(asyncio.create_task(self._watch()))
         await together(*(self._start_one(part) for part in parts))
+        for part in parts:
+            if part.alive is not None:
+                self._watchers.append(asyncio.create_task(self._listen(self._running[part.name], part.alive)))
 
     async def _start_one(self, part: Part) -> None:
         deadline = time.monotonic() + part.start_timeout
@@ -144,7 +157,7 @@ class Supervisor:
         if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
         env = {**os.environ, **part.env, STACK_ENV: str(self._data)}
-        process = children.spawn(part.command, log=path, env=env)
+        process = children.spawn(part.command, log=path, env=env, nice=part.nice)
         running = self._running.get(part.name)
         if running is None:
             running = self._running[part.name] = _Running(part, process, time.monotonic())
@@ -163,6 +176,23 @@ class Supervisor:
                 elif running.is_up and running.process.poll() is not None:
                     self._ended(running, now)
             await asyncio.sleep(WATCH_S)
+
+    async def _listen(self, running: _Running, alive: Callable[[], bool]) -> None:
+        """Kills the part when it has stopped answering; `_watch` starts it again."""
+        process, heard, missed = running.process, True, 0
+        while True:
+            await asyncio.sleep(ALIVE_EVERY_S)
+            answered = await asyncio.to_thread(alive)
+            if running.process is not process:
+                process, heard, missed = running.process, False, 0
+            elif answered:
+                heard, missed = True, 0
+            elif process.poll() is None:
+                missed += 1
+                if missed >= ALIVE_MISSES if heard else time.monotonic() - running.started > running.part.start_timeout:
+                    log.error("part does not answer and is killed", part=running.part.name, pid=process.pid, missed=missed)
+                    children.signal_group(process.pid, signal.SIGKILL)
+                    missed = 0
 
     def _ended(self, running: _Running, now: float) -> None:
         part = running.part
@@ -197,10 +227,9 @@ class Supervisor:
 
         Each gets SIGTERM and its `stop_timeout`; what is left of its process group is killed.
         """
-        if self._watcher is not None:
-            self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
         named = {name for group in order for name in group}
         for group in [*order, [name for name in self._running if name not in named]]:
             await asyncio.gather(*(self._stop_one(self._running[name]) for name in group if name in self._running))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
@@ -84,6 +85,84 @@ def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
 
     asyncio.run(scenario())
     assert len(told) == 2
+
+
+def test_a_part_that_hangs_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that is there and does not answer (here: stopped) is killed after some misses, told, and back as a new process."""
+    monkeypatch.setattr(module, "ALIVE_EVERY_S", 0.01)
+
+    async def scenario() -> tuple[int, list[dict[str, object]]]:
+        supervisor = Supervisor(tmp_path)
+        part = _polite(tmp_path, "one")
+
+        def answers() -> bool:
+            return psutil.Process(supervisor.pids["one"]).status() != psutil.STATUS_STOPPED
+
+        with capture_logs() as logs:
+            await supervisor.start(dataclasses.replace(part, alive=answers))
+            first = supervisor.pids["one"]
+            os.kill(first, signal.SIGSTOP)
+            await _until(_up(tmp_path, "one", 2), "the part is not back")
+        assert supervisor.pids["one"] != first
+        await supervisor.stop([["one"]])
+        return first, [dict(line) for line in logs]
+
+    first, logs = asyncio.run(scenario())
+    assert not psutil.pid_exists(first)
+    killed = [line for line in logs if line["event"] == "part does not answer and is killed"]
+    assert [(line["part"], line["pid"], line["missed"]) for line in killed] == [("one", first, module.ALIVE_MISSES)]
+
+
+def test_a_part_that_misses_an_answer_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer misses in a row than the limit kill nobody, however often they come."""
+    monkeypatch.setattr(module, "ALIVE_EVERY_S", 0.001)
+    asked: list[int] = []
+
+    def answers() -> bool:
+        asked.append(1)
+        return len(asked) % module.ALIVE_MISSES == 0
+
+    async def scenario() -> bool:
+        supervisor = Supervisor(tmp_path)
+        await supervisor.start(dataclasses.replace(_polite(tmp_path, "one"), alive=answers))
+        first = supervisor.pids["one"]
+        await _until(lambda: len(asked) > 10 * module.ALIVE_MISSES, "it was not asked")
+        kept = supervisor.pids["one"] == first
+        await supervisor.stop([["one"]])
+        return kept
+
+    assert asyncio.run(scenario())
+
+
+def test_a_part_that_never_answers_after_a_restart_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart that does not come to anything within its start time is one more hang."""
+    monkeypatch.setattr(module, "ALIVE_EVERY_S", 0.01)
+
+    async def scenario() -> None:
+        supervisor = Supervisor(tmp_path)
+        part = dataclasses.replace(_polite(tmp_path, "one"), start_timeout=2.0)
+        first: list[int] = []
+        await supervisor.start(dataclasses.replace(part, alive=lambda: not first or supervisor.pids["one"] == first[0]))
+        first.append(supervisor.pids["one"])
+        os.kill(first[0], signal.SIGKILL)
+        await _until(_up(tmp_path, "one", 3), "the restarted part was left as it was")
+        await supervisor.stop([["one"]])
+
+    asyncio.run(scenario())
+
+
+def test_niceness_reaches_the_part(tmp_path: Path) -> None:
+    """A part runs as many steps behind the supervisor as it says; others do not."""
+
+    async def scenario() -> list[int]:
+        supervisor = Supervisor(tmp_path)
+        await supervisor.start(_polite(tmp_path, "one"), dataclasses.replace(_polite(tmp_path, "two"), nice=5))
+        found = [psutil.Process(supervisor.pids[name]).nice() for name in ("one", "two")]
+        await supervisor.stop([["one", "two"]])
+        return found
+
+    ours = psutil.Process().nice()
+    assert asyncio.run(scenario()) == [ours, min(19, ours + 5)]
 
 
 def test_a_part_that_ends_again_and_again_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

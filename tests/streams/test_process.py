@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 from iskra.stack import ports
 from iskra.stack.topics import ensure_topics
 from schemas.partitioning import partition_for
-from schemas.topics import DEFAULT_PARTITIONS, HEADER_KIND, KIND_TICK, POINTS, full_name
+from schemas.topics import DEFAULT_PARTITIONS, HEADER_KIND, KIND_TICK, POINTS, TOPICS, full_name
 from streams.topics import misfits
 from tests.streams.helpers import Load, WorkerProcess, check, dump, engine_alone, headers_of, on_topics, statuses_on_topic, wait_for
 
@@ -70,8 +70,10 @@ def test_waits_for_broker_and_topics(kafka: str, tmp_path: Path) -> None:
 
 def test_misfits_are_named() -> None:
     """A missing topic and one with a wrong number of partitions are named with what was found and wanted."""
-    counts = dict.fromkeys((f"n.{name}" for name in ("metrics.points", "slo.windows", "slo.current", "dead-letters", "checkpoints")), 4)
-    wrong = misfits({**counts, "n.slo.windows": 3, "n.config": 1}, "n")
+    counts = {full_name("n", spec.name): 4 if spec.copartitioned else 1 for spec in TOPICS}
+    assert misfits(counts, "n") == []
+    del counts["n.slo.status"]
+    wrong = misfits({**counts, "n.slo.windows": 3}, "n")
     assert wrong == ["topic n.slo.windows has 3 partitions, n.metrics.points has 4", "topic n.slo.status is missing"]
 
 
