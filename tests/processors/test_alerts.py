@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from iskra.config_files import load
+from processors.alert_spec import triggers
 from schemas.commands import AcknowledgeAlert, ResolveAlert
 from schemas.points import BadPoint
 from tests.processors.alerting import MONDAY, SUNDAY, Desk, replaced, spec_of
@@ -508,6 +510,25 @@ def test_an_alert_of_a_subject_without_trouble_costs_nothing() -> None:
     assert desk.alerts.dump() == [None, None, []]
     desk.at(10, chaos="WARN P2").at(20, chaos="OK").until(700)
     assert desk.alerts.dump() == [None, None, []]
+
+
+def test_what_a_metric_may_set_off_comes_from_the_configuration() -> None:
+    """The automatic actions that belong to it, and the voices whose activation rules name it, in the order of their tables."""
+    section = load().living
+    assert section is not None
+    actions, voices = triggers(section, METRICS)
+    assert actions == {
+        "clarity": ["activate_pino_hundun", "activate_sam_structure"],
+        "chaos": ["stimulate_creative_chaos", "stabilize_system"],
+        "trust": ["activate_anhantra_empathy"],
+        "pain": ["emergency_recovery"],
+    }
+    assert voices == {
+        "clarity": ["pino", "sam"],
+        "chaos": ["kayn", "pino", "sam", "hundun"],
+        "trust": ["kayn", "anhantra"],
+        "pain": ["anhantra"],
+    }
 
 
 @pytest.mark.parametrize(
