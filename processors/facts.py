@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from processors.numbers import UNBOUNDED
 from processors.rules import EQ, GE, GT, LE, LT, NE, UNKNOWN, YES, Node, RuleBook
+from processors.watching import Watching
 from schemas.events import TermValue
 from schemas.points import VALUE_SCALE
 
@@ -14,18 +15,42 @@ class Facts:
     `flipped` is the mask of the signals that became yes or ceased to be.
 
     A rule is evaluated only when the truth of one of its terms has changed. `low` and `high` bound, for each vital, the
-    means (× 10⁹) between which no term of it changes; both are 0 and −1 (empty) while it is unknown.
+    means (× 10⁹) between which no rule that matters (`live`, a mask) comes true or ceases to be; they are 0 and −1 (empty)
+    while the vital is unknown.
     """
 
-    __slots__ = ("_dirty", "book", "counts", "flipped", "high", "known", "low", "rule_truths", "totals", "truths", "values")
+    __slots__ = (
+        "_dirty",
+        "_high",
+        "_low",
+        "_stale",
+        "_watching",
+        "book",
+        "counts",
+        "flipped",
+        "high",
+        "known",
+        "live",
+        "low",
+        "rule_truths",
+        "totals",
+        "truths",
+        "values",
+    )
 
-    def __init__(self, book: RuleBook) -> None:
+    def __init__(self, book: RuleBook, watching: Watching, live: int) -> None:
         self.book = book
+        self.live = live
+        self._watching = watching
+        self._stale = True
         vitals = book.catalogue.vitals
         self.counts = [0] * vitals
         self.totals = [0] * vitals
         self.low = [0] * vitals
         self.high = [-1] * vitals
+        # the means between which no term changes at all
+        self._low = [0] * vitals
+        self._high = [-1] * vitals
         self.known = bytearray(len(book.catalogue.names))
         self.values = [0.0] * len(book.catalogue.names)
         self.truths = bytearray([UNKNOWN]) * len(book.terms)
@@ -40,10 +65,12 @@ class Facts:
         if not count:
             if self.known[place]:
                 self._forget(place)
+            self._low[place], self._high[place] = 0, -1
             self.low[place], self.high[place] = 0, -1
             return
-        if self.known[place] and self.low[place] * count <= total <= self.high[place] * count:
+        if self.known[place] and self._low[place] * count <= total <= self._high[place] * count:
             return
+        self._stale = True
         self.known[place] = 1
         terms = self.book.terms
         low, high = -UNBOUNDED, UNBOUNDED
@@ -59,7 +86,7 @@ class Facts:
             else:
                 low = max(low, limit)
                 high = min(high, limit)
-        self.low[place], self.high[place] = low, high
+        self._low[place], self._high[place] = low, high
 
     def set_signal(self, place: int, value: float | None) -> None:
         """Sets a signal (yes: 1, no: 0); None: unknown."""
@@ -80,9 +107,11 @@ class Facts:
             self._set_term(number, terms[number].holds(value))
 
     def settle(self) -> bool:
-        """Evaluates the rules whose terms have changed; tells whether any rule has."""
+        """Evaluates the rules whose terms have changed; tells whether a live one has come true or ceased to be."""
         dirty = self._dirty
         if not dirty:
+            if self._stale:
+                self._watch()
             return False
         self._dirty = 0
         changed = False
@@ -91,12 +120,39 @@ class Facts:
         while dirty:
             if dirty & 1:
                 truth = rules[number].evaluate(self.truths)
-                if truth != self.rule_truths[number]:
+                old = self.rule_truths[number]
+                if truth != old:
                     self.rule_truths[number] = truth
-                    changed = True
+                    changed = changed or ((truth == YES or old == YES) and self.live >> number & 1 == 1)
             dirty >>= 1
             number += 1
+        self._watch()
         return changed
+
+    def set_live(self, live: int) -> None:
+        """Other rules matter from now on."""
+        if live != self.live:
+            self.live = live
+            self._watch()
+
+    def _watch(self) -> None:
+        """Finds how far each vital may move unseen."""
+        self._stale = False
+        for place, limits in enumerate(self._watching.limits(self.truths, self.live)):
+            count = self.counts[place]
+            if not count:
+                continue
+            total = self.totals[place]
+            low, high = -UNBOUNDED, UNBOUNDED
+            for limit in limits:
+                if total > limit * count:
+                    low = max(low, limit + 1)
+                elif total < limit * count:
+                    high = min(high, limit - 1)
+                else:
+                    low = max(low, limit)
+                    high = min(high, limit)
+            self.low[place], self.high[place] = low, high
 
     def holds(self, rule: int) -> bool | None:
         """Truth of a rule; None: unknown."""

@@ -68,7 +68,7 @@ class Life:
         self.subject = subject
         self.key = key
         self.hashed = hashed
-        self.facts = Facts(spec.book)
+        self.facts = Facts(spec.book, spec.watching, spec.live)
         self.signals = Signals(spec.signals)
         self.budgets = Budgets(spec.budget)
         self.voices = Voices(spec.voices)
@@ -124,7 +124,7 @@ class Life:
         self._judge(now, False, self._bad, False, ladders, emission)
 
     def _take_vitals(self, ladders: list[Series | None]) -> int:
-        """Tells the facts where the vitals stand, and each series how far it may move; the mask of those outside OK."""
+        """Tells the facts where the vitals stand; the mask of those outside OK."""
         facts = self.facts
         bad = 0
         for place in range(len(ladders)):
@@ -138,8 +138,15 @@ class Life:
                 facts.set_vital(place, series.judged_count, series.judged_total)
                 if status.level != "OK":
                     bad |= 1 << place
-            series.keep_between(facts.low[place], facts.high[place])
         return bad
+
+    def _keep_between(self, ladders: list[Series | None]) -> None:
+        """Tells each series how far it may move unseen."""
+        facts = self.facts
+        for place in range(len(ladders)):
+            series = ladders[place]
+            if series is not None:
+                series.keep_between(facts.low[place], facts.high[place])
 
     def _judge(self, now: int, whole: bool, bad: int, sampling: bool, ladders: list[Series | None], emission: Emission) -> None:
         facts = self.facts
@@ -149,6 +156,7 @@ class Life:
         flipped = facts.flipped
         self._fresh = False
         if not (changed or bad != self._bad or sampling or flipped or self._changes or now >= self.due):
+            self._keep_between(ladders)
             return
         instant = Instant(self.tenant, self.subject, self.key, self.hashed, emission, now, emission.log_time, whole)
         spent: list[tuple[str, BudgetState]] = []
@@ -159,12 +167,21 @@ class Life:
             self._tell_signals(instant, flipped)
         if changed or now >= self.voices.due:
             self.voices.step(instant, facts)
+            self._listen()
         if self._changes or spent or now >= self.alerts.due:
             self.alerts.step(instant, self._changes, spent)
             self._changes = []
         if changed or now >= self.actions.due:
             self.actions.step(instant, facts)
+        self._keep_between(ladders)
         self._plan()
+
+    def _listen(self) -> None:
+        """Rules of silence matter while their voice speaks."""
+        live = self.spec.live
+        for name in self.voices.active:
+            live |= self.spec.silencing[name]
+        self.facts.set_live(live)
 
     def _plan(self) -> None:
         voices = self.voices
@@ -222,6 +239,7 @@ class Life:
             self.actions.command(instant, command)
         elif isinstance(command, (AcknowledgeVoice, MuteVoice, UnmuteVoice)):
             self.voices.command(instant, command)
+            self._listen()
         self._plan()
 
     # --- state ---
@@ -230,7 +248,7 @@ class Life:
         """Goes on under another configuration; everything is looked at at the next judging."""
         signals = self.signals.dump()
         self.spec = spec
-        self.facts = Facts(spec.book)
+        self.facts = Facts(spec.book, spec.watching, spec.live)
         self.signals = Signals(spec.signals)
         self.signals.load(signals, self.facts)
         self.budgets.rebind(spec.budget)
@@ -238,7 +256,9 @@ class Life:
         self.alerts.rebind(spec.alerts)
         self.actions.rebind(spec.actions)
         self._take_vitals(ladders)
+        self._listen()
         self.facts.settle()
+        self._keep_between(ladders)
         self.facts.flipped = 0
         self._plan()
         self._fresh = True
@@ -265,6 +285,8 @@ class Life:
         self.alerts.load(alerts)
         self.actions.load(actions)
         self._take_vitals(ladders)
+        self._listen()
         self.facts.settle()
+        self._keep_between(ladders)
         self.facts.flipped = 0
         self._plan()

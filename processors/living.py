@@ -9,6 +9,7 @@ from processors.catalogue import VITALS, Catalogue
 from processors.rules import RuleBook
 from processors.signals import SignalsSpec
 from processors.voice_spec import VoicesSpec
+from processors.watching import Watching
 from schemas.config import Config
 from schemas.living import Living
 
@@ -28,12 +29,24 @@ class LifeSpec:
     def __init__(self, config: Config, living: Living) -> None:
         self.catalogue = Catalogue(config)
         self.book = RuleBook(self.catalogue)
+        self.watching = Watching(self.book)
         self.voices = VoicesSpec(living.voices, living.signals, self.book)
         self.actions = ActionsSpec(living.actions, config.metrics, self.book)
         self.signals = SignalsSpec(living.signals, config, self.catalogue)
         judged = self.catalogue.names[: self.catalogue.vitals]
         self.budget = BudgetSpec(living.budget, judged)
         self.alerts = AlertsSpec(living.alerts, judged, *triggers(living, judged), living.budget.burn)
+        # those of the gate and of pairs are read only where they are asked for, those of silence only while their voice speaks
+        self.live = 0
+        for voice in self.voices.voices:
+            for activation in voice.activations:
+                self.live |= 1 << activation.rule
+        for symbol in self.voices.symbols:
+            if symbol.rule >= 0:
+                self.live |= 1 << symbol.rule
+        for action in self.actions.actions:
+            self.live |= 1 << action.rule
+        self.silencing = {voice.name: 1 << voice.silent_rule for voice in self.voices.voices}
         self.places = {name: place for place, name in enumerate(judged)}
         self.numbers = {name: number for number, name in enumerate(VITALS)}
         self.published = self.signals.publishable

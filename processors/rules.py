@@ -309,6 +309,16 @@ class _Reader:
         return RuleError(reason, node.lineno, column)
 
 
+def truth_of(node: Node, truths: bytearray) -> int:
+    """Truth of a node."""
+    if node.kind == "term":
+        return truths[node.term]
+    parts = [truth_of(part, truths) for part in node.parts]
+    if node.kind == "not":
+        return 2 - parts[0]
+    return min(parts) if node.kind == "and" else max(parts)
+
+
 def _source(node: Node, terms: list[int]) -> str:
     """Python for the truth of a node; adds the terms that it uses."""
     if node.kind == "term":
