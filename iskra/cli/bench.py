@@ -53,10 +53,17 @@ def _recover(_seconds: int) -> Figures:
     return recover()
 
 
+def _alerts(seconds: int) -> Figures:
+    from benchmarks.alerts import alerts
+
+    return alerts(seconds=min(seconds, 60))
+
+
 BENCHES: dict[str, tuple[Callable[[int], Figures], str]] = {
     "ingest": (_ingest, "points a second: worker alone (one a message, arrays, sparse) and the whole path"),
     "detect": (_detect, "point produced → status readable, with everything running"),
     "recover": (_recover, "kill -9 of each process under load: seconds, lost, doubled, differing"),
+    "alerts": (_alerts, "point of a P0 alert → the notifier's request, and alerts a second, with everything running"),
     "engine": (_engine, "the engine alone, offline, on one core"),
 }
 
@@ -66,7 +73,7 @@ BENCHES: dict[str, tuple[Callable[[int], Figures], str]] = {
 @click.option("--seconds", type=click.IntRange(5, 3600), default=60, show_default=True, help="Length of the sustained part.")
 @json_option
 def command(name: str, seconds: int, as_json: bool) -> None:
-    """Run the benchmark NAME: ingest, detect, recover or engine. It uses loopback only, and nothing of a running stack."""
+    """Run the benchmark NAME: ingest, detect, recover, alerts or engine. It uses loopback only, and nothing of a running stack."""
     from benchmarks.machine import machine
 
     console = Console(stderr=True)

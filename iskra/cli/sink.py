@@ -110,8 +110,7 @@ def notify(kafka: str, namespace: str, data: Path, metrics_port: int, metrics_ho
     Example: ISKRA_SLACK_URL=https://hooks.slack.com/… iskra sink notify --config config
     """
     logs.to_stderr()
-    import asyncio
-
+    import uvloop
     from confluent_kafka import KafkaException
 
     from iskra import notify_config
@@ -136,7 +135,7 @@ def notify(kafka: str, namespace: str, data: Path, metrics_port: int, metrics_ho
         metrics_port=metrics_port,
     )
     try:
-        asyncio.run(run(settings))
+        uvloop.run(run(settings))
     except KafkaException as error:
         sys.exit(f"Kafka: {error.args[0].str()}")
     except OSError as error:

@@ -140,7 +140,10 @@ class Channel:
             task.attempts += 1
             task.busy = True
             notification = Notification(task.due.id, task.due.event)
-            await asyncio.gather(*(self._tell(task, name, notification) for name in list(task.left)))
+            if len(task.left) == 1:
+                await self._tell(task, task.left[0], notification)
+            else:
+                await asyncio.gather(*(self._tell(task, name, notification) for name in list(task.left)))
             task.busy = False
             if not task.gone:
                 self._judge(task, clock())

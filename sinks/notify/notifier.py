@@ -216,9 +216,8 @@ async def run(settings: Settings, started: Callable[[], None] = lambda: None) ->
         OSError: the port of metrics is taken. KafkaException: another process runs under the same instance's name.
     """
     log = structlog.get_logger("iskra.notify").bind(namespace=settings.namespace)
-    # concurrency is bounded by the channels; a proxy of the environment is used, as by other programs
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None), trust_env=True) as http:
+    connector = aiohttp.TCPConnector(limit=0)  # concurrency is bounded by the channels
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as http:
         notifier = Notifier(settings, http)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

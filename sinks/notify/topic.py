@@ -78,6 +78,7 @@ class Topic:
         self._log = structlog.get_logger("iskra.notify")
         self._events: list[Event] = []
         self._unacknowledged = 0
+        self._acknowledged: list[tuple[Due, Callable[[Due], None]]] = []
         self._encode = msgspec.json.Encoder().encode
         self._producer = Producer(
             {**CLIENT, "bootstrap.servers": settings.kafka, "enable.idempotence": True, "linger.ms": 2, "message.timeout.ms": 0},
@@ -104,8 +105,10 @@ class Topic:
         self._consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     async def poll(self) -> list[Event]:
-        """What came, in order; waits up to `POLL_S` for the first."""
-        return await self._loop.run_in_executor(self._thread, self._gather)
+        """What came, in order; waits up to `POLL_S` for the first. What was acknowledged meanwhile is told to who wrote it."""
+        events = await self._loop.run_in_executor(self._thread, self._gather)
+        self._tell_acknowledged()
+        return events
 
     def write(self, due: Due, state: str, reason: str | None, done: Callable[[Due], None]) -> None:
         """Appends the end of a due to the ledger, keyed and partitioned as it is; `done` is called when the broker has it."""
@@ -113,14 +116,10 @@ class Topic:
 
         def delivered(error: KafkaError | None, _: Message) -> None:
             if error is None:
-                self._loop.call_soon_threadsafe(finish)
+                self._acknowledged.append((due, done))
             else:
                 self._log.error("the ledger could not be written; trying again", id=due.id, error=error.str())
                 self._loop.call_soon_threadsafe(self._loop.call_later, 1.0, produce)
-
-        def finish() -> None:
-            self._unacknowledged -= 1
-            done(due)
 
         def produce() -> None:
             try:
@@ -144,8 +143,15 @@ class Topic:
         deadline = self._loop.time() + seconds
         while self._unacknowledged and self._loop.time() < deadline:
             self._producer.poll(0)
+            self._tell_acknowledged()
             await asyncio.sleep(0.005)
         return not self._unacknowledged
+
+    def _tell_acknowledged(self) -> None:
+        acknowledged, self._acknowledged = self._acknowledged, []
+        self._unacknowledged -= len(acknowledged)
+        for due, done in acknowledged:
+            done(due)
 
     async def commit(self, positions: Mapping[int, int]) -> None:
         """Commits where each partition is settled up to; a broker that is away is asked again the next time."""

@@ -6,6 +6,8 @@ import contextlib
 import datetime as dt
 import email.utils
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import Mapping
 
 import aiohttp
@@ -17,27 +19,41 @@ FINAL = frozenset({400, 405, 413, 414, 415, 422})
 TOLD_CHARACTERS = 200
 
 
-async def post(http: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str], name: str) -> None:
-    """Sends `body`; returns when the answer says that it was taken (2xx). Redirects are not followed.
+class Endpoint:
+    """One URL to which messages are posted. The environment's proxies (`HTTPS_PROXY`, `NO_PROXY`) are looked up once.
 
     Args:
         name: of the receiver, for errors: a URL may be a secret.
-    Raises:
-        Refused, Later: as the answer says; Later also where there is none.
     """
-    try:
-        async with http.post(url, data=body, headers=headers, allow_redirects=False) as answer:
-            if 200 <= answer.status < 300:
-                return
-            told = (await answer.content.read(4 * TOLD_CHARACTERS)).decode("utf-8", "replace")[:TOLD_CHARACTERS].strip()
-            text = f"{name} answered {answer.status}{': ' + told if told else ''}"
-            if answer.status in FINAL:
-                raise Refused(text)
-            raise Later(text, _after(answer.headers.get("Retry-After")))
-    except aiohttp.InvalidURL:
-        raise Refused(f"{name}: no URL that can be asked") from None
-    except (aiohttp.ClientError, OSError) as error:
-        raise Later(f"{name} was not reached: {type(error).__name__}") from None
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, name: str) -> None:
+        self._http = http
+        self._url = url
+        self._name = name
+        address = urllib.parse.urlsplit(url)
+        direct = urllib.request.proxy_bypass(address.hostname or "")
+        self._proxy = None if direct else urllib.request.getproxies().get(address.scheme)
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Sends `body`; returns when the answer says that it was taken (2xx). Redirects are not followed.
+
+        Raises:
+            Refused, Later: as the answer says; Later also where there is none.
+        """
+        name = self._name
+        try:
+            async with self._http.post(self._url, data=body, headers=headers, allow_redirects=False, proxy=self._proxy) as answer:
+                if 200 <= answer.status < 300:
+                    return
+                told = (await answer.content.read(4 * TOLD_CHARACTERS)).decode("utf-8", "replace")[:TOLD_CHARACTERS].strip()
+                text = f"{name} answered {answer.status}{': ' + told if told else ''}"
+                if answer.status in FINAL:
+                    raise Refused(text)
+                raise Later(text, _after(answer.headers.get("Retry-After")))
+        except aiohttp.InvalidURL:
+            raise Refused(f"{name}: no URL that can be asked") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise Later(f"{name} was not reached: {type(error).__name__}") from None
 
 
 def _after(text: str | None) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from sinks.notify.adapters.http import post
+from sinks.notify.adapters.http import Endpoint
 from sinks.notify.message import Notification
 
 SEVERITIES = {"P0": "critical", "P1": "error", "P2": "warning"}
@@ -19,8 +19,7 @@ class PagerDuty:
     """Triggers and resolves incidents of one service, which the routing key names."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, routing_key: str) -> None:
-        self._http = http
-        self._url = url
+        self._endpoint = Endpoint(http, url, "PagerDuty")
         self._routing_key = routing_key
 
     async def send(self, notification: Notification) -> None:
@@ -30,7 +29,7 @@ class PagerDuty:
             Refused, Later: as PagerDuty says.
         """
         body = msgspec.json.encode({"routing_key": self._routing_key, **payload(notification)})
-        await post(self._http, self._url, body, {"Content-Type": "application/json"}, "PagerDuty")
+        await self._endpoint.post(body, {"Content-Type": "application/json"})
 
 
 def payload(notification: Notification) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import msgspec
 
-from sinks.notify.adapters.http import post
+from sinks.notify.adapters.http import Endpoint
 from sinks.notify.message import Notification
 
 MARKS = {"P0": ":red_circle:", "P1": ":large_orange_circle:", "P2": ":large_yellow_circle:"}
@@ -16,8 +16,7 @@ class Slack:
     """Posts a line and its facts to the channel behind the webhook."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
-        self._http = http
-        self._url = url
+        self._endpoint = Endpoint(http, url, "Slack")
 
     async def send(self, notification: Notification) -> None:
         """Posts; Slack answers 200 when it has taken the message, 429 when there were too many.
@@ -25,7 +24,7 @@ class Slack:
         Raises:
             Refused, Later: as Slack says.
         """
-        await post(self._http, self._url, payload(notification), {"Content-Type": "application/json"}, "Slack")
+        await self._endpoint.post(payload(notification), {"Content-Type": "application/json"})
 
 
 def payload(notification: Notification) -> bytes:

@@ -14,7 +14,7 @@ import time
 
 import aiohttp
 
-from sinks.notify.adapters.http import post
+from sinks.notify.adapters.http import Endpoint
 from sinks.notify.message import Notification
 
 PREFIX = "whsec_"
@@ -24,8 +24,7 @@ class Webhook:
     """Posts to one URL."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, secret: str) -> None:
-        self._http = http
-        self._url = url
+        self._endpoint = Endpoint(http, url, "webhook")
         self._key = key(secret)
 
     async def send(self, notification: Notification) -> None:
@@ -43,7 +42,7 @@ class Webhook:
             "webhook-timestamp": now,
             "webhook-signature": signature(self._key, notification.id, now, body),
         }
-        await post(self._http, self._url, body, headers, "webhook")
+        await self._endpoint.post(body, headers)
 
 
 def key(secret: str) -> bytes:
