@@ -9,6 +9,7 @@ import msgspec
 from processors.facts import Facts
 from processors.rules import RuleBook
 from processors.voice_spec import VoicesSpec
+from processors.watching import Watching
 from schemas import living
 from schemas.config import decode_hook
 from schemas.events import TermValue
@@ -97,7 +98,7 @@ class FakeFacts(Facts):
     __slots__ = ("excesses", "given")
 
     def __init__(self, book: RuleBook) -> None:
-        super().__init__(book)
+        super().__init__(book, Watching(book), (1 << len(book.rules)) - 1)
         self.given: dict[str, bool | None] = {}
         self.excesses: dict[str, float] = {}
 

@@ -17,6 +17,7 @@ from processors.instant import Instant
 from processors.rules import RuleBook
 from processors.voice_spec import VoicesSpec
 from processors.voices import Voices
+from processors.watching import Watching
 from schemas import living
 from schemas.commands import AcknowledgeVoice, MuteVoice, UnmuteVoice
 from schemas.config import decode_hook
@@ -44,6 +45,11 @@ def compiled(voices: living.Voices = VOICES, signals: living.Signals = SIGNALS) 
     """The voices of a configuration and the rules that they need."""
     book = RuleBook(CATALOGUE)
     return VoicesSpec(voices, signals, book), book
+
+
+def facts_of(book: RuleBook) -> Facts:
+    """Facts that know nothing yet, and to which every rule matters."""
+    return Facts(book, Watching(book), (1 << len(book.rules)) - 1)
 
 
 def instant(emission: Emission, now: int, whole: bool) -> Instant:
@@ -80,7 +86,7 @@ class Stage:
 
     def __init__(self, voices: living.Voices = VOICES, signals: living.Signals = SIGNALS) -> None:
         self.spec, book = compiled(voices, signals)
-        self.facts = Facts(book)
+        self.facts = facts_of(book)
         self.voices = Voices(self.spec)
         self.now = 0
         self.said: list[tuple[int, VoiceEvent]] = []

@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.emission import Emission
-from processors.facts import Facts
 from processors.voices import Voices
 from schemas import living
 from schemas.config import decode_hook
 from schemas.events import VoiceEvent
 from tests.processors.profiles import cases
-from tests.voices.stage import CATALOGUE, SCALE, SIGNALS, VOICES, VoiceCommand, acknowledge, compiled, instant, mute, unmute
+from tests.voices.stage import CATALOGUE, SCALE, SIGNALS, VOICES, VoiceCommand, acknowledge, compiled, facts_of, instant, mute, unmute
 
 
 def faster(tree: Any, by: int) -> Any:
@@ -52,12 +51,15 @@ Timeline = list[tuple[int, list[tuple[str, float | None]], list[VoiceCommand]]]
 def played(timeline: Timeline, lazy: bool) -> tuple[list[tuple[int, VoiceEvent]], list[tuple[object, ...]]]:
     """What voices say, and the signals about them at each judging."""
     spec, book = compiled(FAST, FAST_SIGNALS)
-    facts, voices, emission = Facts(book), Voices(spec), Emission("iskra.metrics.points", 0)
+    facts, voices, emission = facts_of(book), Voices(spec), Emission("iskra.metrics.points", 0)
     said: list[tuple[int, VoiceEvent]] = []
     signals: list[tuple[object, ...]] = []
     read: tuple[object, ...] = ()
     now = 0
     first = True
+    live = 0
+    for rule in [own.rule for voice in spec.voices for own in voice.activations] + [symbol.rule for symbol in spec.symbols]:
+        live |= 1 << rule if rule >= 0 else 0
     for gap, changes, commands in timeline:
         target = now + gap
         judgings = [(second, True) for second in range((now // 1000 + 1) * 1000, target + 1, 1000)] + [(target, False)]
@@ -86,6 +88,12 @@ def played(timeline: Timeline, lazy: bool) -> tuple[list[tuple[int, VoiceEvent]]
             first = False
             if not lazy or changed or at >= voices.due:
                 voices.step(here, facts)
+            if lazy:
+                # what silences a voice matters while it speaks, what decides a pair only when it is decided
+                listening = live
+                for name in voices.active:
+                    listening |= 1 << spec.voices[spec.places[name]].silent_rule
+                facts.set_live(listening)
             said += [(at, output.value) for output in emission.outputs if isinstance(output.value, VoiceEvent)]
         now = target
     return said, signals
