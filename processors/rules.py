@@ -8,6 +8,7 @@ that can name nothing else. Truth is Kleene's: 0 no, 1 unknown, 2 yes; so `and` 
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Callable
 from itertools import pairwise, product
@@ -196,17 +197,28 @@ class RuleBook:
 def _parse(text: str) -> ast.expr:
     if len(text) > MAX_LENGTH:
         raise RuleError(f"expected at most {MAX_LENGTH} characters")
-    flat = text.replace("\n", " ").strip()
-    if not flat:
+    if not text.strip():
         raise RuleError("expected a condition")
+    comment = text.find("#")
+    if comment >= 0:
+        raise _error_at(text, comment, "a comment has no place in a rule")
+    # on one line, so that a rule may be written on several; positions stay
+    flat = re.sub(r"\s", " ", text)
+    blank = len(flat) - len(flat.lstrip())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(text.lstrip(), mode="eval").body
+            return ast.parse(flat[blank:], mode="eval").body
     except SyntaxError as error:
-        raise RuleError(error.msg, error.lineno or 1, error.offset or 1) from None
+        raise _error_at(text, blank + max(0, (error.offset or 1) - 1), error.msg) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise RuleError(str(error) or "too deep") from None
+
+
+def _error_at(text: str, place: int, reason: str) -> RuleError:
+    """An error at a place (from 0) of the text."""
+    before = text[: min(place, len(text))]
+    return RuleError(reason, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
 
 
 class _Reader:
@@ -214,7 +226,7 @@ class _Reader:
 
     def __init__(self, book: RuleBook, text: str) -> None:
         self._book = book
-        self._shift = len(text) - len(text.lstrip())
+        self._text = text
 
     def read(self, node: ast.expr, depth: int) -> Node:
         """A condition.
@@ -305,8 +317,10 @@ class _Reader:
         raise self._error(node, 'expected a number or duration("5m")')
 
     def _error(self, node: ast.expr, reason: str) -> RuleError:
-        column = node.col_offset + 1 + (self._shift if node.lineno == 1 else 0)
-        return RuleError(reason, node.lineno, column)
+        # the parser counts bytes, from the first character that is no blank
+        parsed = self._text.lstrip()
+        place = len(self._text) - len(parsed) + len(parsed.encode()[: node.col_offset].decode("utf-8", "ignore"))
+        return _error_at(self._text, place, reason)
 
 
 def truth_of(node: Node, truths: bytearray) -> int:
