@@ -138,8 +138,11 @@ class Desk:
             self.alerts.tick(instant)
             self.take()
 
-    def at(self, second: int, budget: str | None = "same", ack: str = "", resolve: str = "", **levels: str) -> Desk:
-        """What happens at a second: statuses by metric, the alert of chaos' budget, and commands about alerts by letter."""
+    def at(self, second: int, budget: str | None = "same", ack: str = "", resolve: str = "", lenient: bool = False, **levels: str) -> Desk:
+        """What happens at a second: statuses by metric, the alert of chaos' budget, and commands about alerts by letter or id.
+
+        With `lenient`, a command about an alert that this very second has ended is left out.
+        """
         self.until(second)
         self.now = second
         changes: list[tuple[str, SloStatus]] = []
@@ -155,9 +158,10 @@ class Desk:
             budgets.append((f"0-{second}-0-0-budget", budget_state(budget, self.budgets.get("chaos"), second)))
             self.budgets["chaos"] = budget
         self._judge(changes, budgets)
-        if ack:
+        ended = {event.alert_id for event in self.events() if event.state == "resolved"} if lenient else set()
+        if ack and ack not in ended:
             self.send(AcknowledgeAlert(subject="alpha", who="ann", why="on it", alert_id=self.named(ack)), 1)
-        if resolve:
+        if resolve and resolve not in ended:
             self.send(ResolveAlert(subject="alpha", who="bob", why="mended", alert_id=self.named(resolve)), 2)
         self._tick()
         return self

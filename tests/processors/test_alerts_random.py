@@ -63,7 +63,7 @@ def play(desk: Desk, second: int, what: dict[str, Any]) -> None:
             number = what.pop(name)
             if number < len(open_ones):
                 what[name] = open_ones[number]
-    desk.at(second, **what)
+    desk.at(second, lenient=True, **what)
 
 
 def wording(desk: Desk, metric: str) -> str:
