@@ -7,7 +7,7 @@ second this is most of the sink. A block is simple: counts, then each column's n
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,6 +71,31 @@ def nullable_numbers(name: str, kind: str, values: Sequence[float | None]) -> Co
     nulls = bytes([value is None for value in values])
     filled = np.asarray([0 if value is None else value for value in values], dtype=_NUMPY[kind])
     return Column(name, f"Nullable({kind})", nulls + filled.tobytes())
+
+
+def nullable_times(name: str, milliseconds: Sequence[int | None]) -> Column:
+    """A column Nullable(DateTime64(3, 'UTC')) from epoch milliseconds that may be missing (None)."""
+    nulls = bytes([value is None for value in milliseconds])
+    filled = np.asarray([value or 0 for value in milliseconds], dtype="<i8")
+    return Column(name, "Nullable(DateTime64(3, 'UTC'))", nulls + filled.tobytes())
+
+
+def text_lists(name: str, lists: Sequence[Sequence[str]]) -> Column:
+    """A column Array(String)."""
+    flat = [_text(text) for texts in lists for text in texts]
+    return Column(name, "Array(String)", _ends(lists) + b"".join(flat))
+
+
+def number_maps(name: str, maps: Sequence[Mapping[str, float]]) -> Column:
+    """A column Map(String, Float64)."""
+    keys = [_text(key) for numbers in maps for key in numbers]
+    values = np.asarray([value for numbers in maps for value in numbers.values()], dtype="<f8")
+    return Column(name, "Map(String, Float64)", _ends(maps) + b"".join(keys) + values.tobytes())
+
+
+def _ends(collections: Sequence[Collection[Any]]) -> bytes:
+    """Where each collection ends in the flat list of all their items."""
+    return np.cumsum([len(collection) for collection in collections], dtype="<u8").tobytes()
 
 
 def texts(name: str, values: Sequence[str | bytes]) -> Column:

@@ -1,4 +1,4 @@
-"""Records of the output topics → blocks of `windows`, `status`, `current` and `dead_letters`."""
+"""Records of the output topics → blocks of `windows`, `status`, `current`, `dead_letters` and the tables of `living`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import msgspec
 from confluent_kafka import Message
 
 from schemas.outputs import DeadLetter, WindowStats
-from schemas.topics import CURRENT, DEAD_LETTERS, HEADER_ID, STATUS, WINDOWS
-from sinks.clickhouse import native
+from schemas.topics import CURRENT, DEAD_LETTERS, ESCALATIONS, HEADER_BY, HEADER_ID, STATUS, WINDOWS
+from sinks.clickhouse import living, native
 from sinks.clickhouse.native import Column
+from sinks.clickhouse.rows import Row
 
 
 class StatusRow(msgspec.Struct, gc=False):
@@ -35,16 +36,6 @@ class StatusRow(msgspec.Struct, gc=False):
     side: str | None = None
 
 
-class Row(msgspec.Struct, gc=False):
-    """A decoded record: its id, time (ms), offset, and the message (None: a tombstone, `key` tells whose)."""
-
-    id: str
-    ts: int
-    offset: int
-    value: Any
-    key: str
-
-
 class OutputsBuilder:
     """Collects outputs of one round.
 
@@ -66,6 +57,8 @@ class OutputsBuilder:
             identity = next((text.decode() for name, text in headers or () if name == HEADER_ID and text), "")
             decoded = decoder.decode(value) if value is not None else None
             row = Row(identity, message.timestamp()[1], cast(int, message.offset()), decoded, key.decode())
+            if short == ESCALATIONS:
+                row.by = next((text.decode() for name, text in headers or () if name == HEADER_BY and text), "")
         except (msgspec.DecodeError, UnicodeDecodeError):
             self.refused += 1
             return
@@ -179,5 +172,6 @@ _TABLES: dict[str, tuple[msgspec.json.Decoder[Any], str, Callable[[list[Row]], l
     STATUS: (_STATUS_DECODER, "status", _status_columns),
     CURRENT: (_STATUS_DECODER, "current", _current_columns),
     DEAD_LETTERS: (msgspec.json.Decoder(DeadLetter), "dead_letters", _dead_letter_columns),
+    **living.TABLES,
 }
 """Of each topic: how a record is read, the table, and its columns."""

@@ -11,17 +11,19 @@ from wsgiref.simple_server import WSGIServer
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 
-from schemas.topics import CURRENT, DEAD_LETTERS, POINTS, STATUS, WINDOWS
+from schemas.topics import ACTIONS, ALERTS, BUDGET, CURRENT, DEAD_LETTERS, ESCALATIONS, POINTS, SIGNALS, STATUS, VOICES, WINDOWS
 from sinks.clickhouse.lane import LaneRunner
 from sinks.clickhouse.metrics import Metrics
 from sinks.clickhouse.reader import Lane
 from sinks.clickhouse.settings import Settings
 
+OUTPUTS = (WINDOWS, STATUS, CURRENT, BUDGET, SIGNALS, VOICES, ALERTS, ACTIONS, ESCALATIONS, DEAD_LETTERS)
+
 
 def lanes(settings: Settings) -> list[Lane]:
     """The lanes of a sink: outputs apart from points."""
     return [
-        Lane("outputs", (WINDOWS, STATUS, CURRENT, DEAD_LETTERS), settings.outputs_linger),
+        Lane("outputs", OUTPUTS, settings.outputs_linger),
         Lane("points", (POINTS,), settings.points_linger),
     ]
 

@@ -17,8 +17,10 @@ from tests.sink.helpers import settings
 from tests.store.process import client
 
 pytestmark = pytest.mark.store
-TABLES = {"points", "windows", "status", "current", "dead_letters", "sink_offsets", "migrations"}
-VIEWS = {"v_points", "v_windows", "v_status", "v_current", "v_dead_letters"}
+LIVING = {"budgets", "signals", "voices", "alerts", "escalations", "actions"}
+TABLES = {"points", "windows", "status", "current", "dead_letters", "sink_offsets", "migrations"} | LIVING
+VIEWS = {"v_points", "v_windows", "v_status", "v_current", "v_dead_letters"} | {f"v_{name}" for name in LIVING}
+VIEWS |= {"v_budgets_now", "v_voices_now", "v_alerts_now", "v_actions_now", "v_notifications"}
 
 
 @pytest.fixture
@@ -40,8 +42,12 @@ def test_the_schema_is_made_once_and_again_is_nothing(store: Any, name: str, liv
         assert migrations.apply(connect(store, name), name, live, "a/1")
     asking = client(store, password=store.password)
     assert {row[0] for row in asking.query(f"SHOW TABLES FROM {name}").result_rows} == TABLES | VIEWS
-    assert asking.query(f"SELECT number, count() FROM {name}.migrations GROUP BY number ORDER BY number").result_rows == [(1, 1), (2, 1)]
-    for table in ("points", "windows", "status", "dead_letters"):
+    assert asking.query(f"SELECT number, count() FROM {name}.migrations GROUP BY number ORDER BY number").result_rows == [
+        (1, 1),
+        (2, 1),
+        (3, 1),
+    ]
+    for table in {"points", "windows", "status", "dead_letters"} | LIVING:
         assert ("TTL" in asking.command(f"SHOW CREATE TABLE {name}.{table}")) is live
     for view in VIEWS:
         assert asking.command(f"SELECT count() FROM {name}.{view}") == 0
@@ -75,7 +81,11 @@ def test_many_at_once_apply_each_file_once(store: Any, name: str) -> None:
     for thread in threads:
         thread.join(60)
     asking = client(store, password=store.password)
-    assert asking.query(f"SELECT number, count() FROM {name}.migrations GROUP BY number ORDER BY number").result_rows == [(1, 1), (2, 1)]
+    assert asking.query(f"SELECT number, count() FROM {name}.migrations GROUP BY number ORDER BY number").result_rows == [
+        (1, 1),
+        (2, 1),
+        (3, 1),
+    ]
 
 
 def test_files_are_numbered_without_gaps(tmp_path: Path) -> None:
