@@ -34,15 +34,17 @@ class Taken(NamedTuple):
 class Http:
     """An HTTP server that checks what it is sent as Slack, PagerDuty or a verifier of webhooks would.
 
-    `mode` says how it answers: ok, 400, 404, 500, 429 (with `retry_after`), hang, cut. `taken` are the messages that it
-    took, `asked` counts all requests, `wrong` is what was wrong with any of them.
+    `mode` says how it answers: ok, 400, 404, 500, 429 (with `retry_after`), hang, cut; messages about one of the subjects in
+    `away` get 500. `taken` are the messages that it took, `tried` those that it did not, `asked` counts all requests,
+    `wrong` is what was wrong with any of them.
     """
 
     def __init__(self) -> None:
         self.mode = "ok"
         self.retry_after = "1"
-        self.modes: Callable[[], str] = lambda: self.mode
+        self.away: set[str] = set()
         self.taken: list[Taken] = []
+        self.tried: list[Taken] = []
         self.asked = 0
         self.wrong: list[str] = []
         self.port = ports.free_port()
@@ -87,7 +89,9 @@ class Http:
             if problem is not None:
                 self.wrong.append(problem)
                 return web.Response(status=400, text=problem)
-            mode = self.modes()
+            message = json.loads(body)
+            mode = "500" if message.get("subject") in self.away else self.mode
+            (self.taken if mode == "ok" else self.tried).append(Taken(at, headers, message))
             if mode == "hang":
                 await self._stop.wait()
             if mode == "cut":
@@ -97,8 +101,6 @@ class Http:
                 return web.Response(status=429, headers={"Retry-After": self.retry_after})
             if mode.isdigit():
                 return web.Response(status=int(mode), text="said so")
-            if mode == "ok":
-                self.taken.append(Taken(at, headers, json.loads(body)))
             # as the receivers answer: Slack 200 "ok", PagerDuty 202
             return web.Response(status=202 if request.path == "/pagerduty" else 200, text="ok")
 

@@ -10,7 +10,7 @@ import pytest
 
 from iskra import notify_config
 from iskra.config_files import ConfigError
-from sinks.notify.settings import Delivery, InboxAdapter, LogAdapter
+from sinks.notify.settings import Delivery, InboxAdapter, LogAdapter, NotifyConfig
 
 GOOD = """\
 channels:
@@ -29,7 +29,7 @@ adapters:
 """
 
 
-def _load(folder: Path, text: str) -> notify_config.NotifyConfig:
+def _load(folder: Path, text: str) -> NotifyConfig:
     (folder / "notify.yml").write_text(text)
     return notify_config.load(folder)
 
