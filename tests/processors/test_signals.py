@@ -36,7 +36,7 @@ class Timeline:
     def say(self, second: int, **values: float) -> None:
         """Points at the start of a second after START_S."""
         for metric, value in values.items():
-            point = {"subject": "alpha", "metric": metric, "value": value, "ts": (START_S + second) * 1000}
+            point: dict[str, Any] = {"subject": "alpha", "metric": metric, "value": value, "ts": (START_S + second) * 1000}
             self.offset += 1
             self.outs += self.engine.points(self.offset, point["ts"], json.dumps(point).encode())
             self.sent.setdefault(metric, {})[second] = value
