@@ -42,7 +42,7 @@ _CHANGES = st.sampled_from(sorted(_VALUES)).flatmap(lambda name: st.tuples(st.ju
 _COMMANDS = st.one_of([st.sampled_from(list(FAST.voices)).map(make) for make in (acknowledge, acknowledge, mute, unmute)])
 _TIMELINES = st.lists(
     st.tuples(st.sampled_from([100, 400, 1000, 1000, 3000, 8000]), st.lists(_CHANGES, max_size=5), st.lists(_COMMANDS, max_size=1)),
-    min_size=1,
+    min_size=10,
     max_size=30,
 )
 Timeline = list[tuple[int, list[tuple[str, float | None]], list[VoiceCommand]]]
@@ -99,7 +99,7 @@ def played(timeline: Timeline, lazy: bool) -> tuple[list[tuple[int, VoiceEvent]]
     return said, signals
 
 
-@cases(80)
+@cases(50)
 @given(_TIMELINES)
 def test_with_real_rules_what_is_left_out_would_have_done_nothing(timeline: Timeline) -> None:
     """Steps only when a rule's truth has changed or something is due, signals only when they are due: the same events and signals."""

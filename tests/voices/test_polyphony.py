@@ -84,7 +84,7 @@ def test_what_is_older_than_the_span_does_not_count() -> None:
     assert (ensemble[1], ensemble[2], ensemble[3], ensemble[4]) == ([], [], [], [])
 
 
-@cases(60)
+@cases(40)
 @given(_MOMENTS, _CONFIGS)
 def test_figures_are_those_of_a_slow_count(moments: list[Moment], config: living.Voices) -> None:
     """At every whole second, from the state after the judging before it, the figures equal sums over what was said."""
