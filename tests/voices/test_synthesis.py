@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from processors.synthesis import synthesize
 from tests.voices.small import SMALL, made
-from tests.voices.stage import Stage, acknowledge
+from tests.voices.stage import Stage, acknowledge, mute
 
 THREE: dict[str, float | None] = {"clarity": 0.8, "chaos": 0.45, "trust": 0.59, "pain": 0.41, "stagnation": True, "rigidity": True}
 """Anhantra (high), Pino (high) and Hundun (medium) speak."""
@@ -91,3 +91,13 @@ def test_a_synthesis_is_complete_until_iskra_falls_silent() -> None:
     (ended, _), *_ = [(at, event) for at, event in stage.told("deactivated") if event.voice == "iskra"]
     assert (began, ended) == (1, 602)
     assert completed[began - 1 : ended + 1] == [False] + [True] * (ended - began) + [False]
+
+
+def test_a_voice_counts_for_ninety_minutes_from_its_silence() -> None:
+    """Pino, acknowledged, falls silent at 5: the readiness is 1 until 5404, and 0 at 5405, when he counts no more."""
+    stage = Stage()
+    stage.set({"synthesis_readiness": None, "clarity": 0.8, "chaos": 0.45, "trust": 0.7, "pain": 0.35})
+    stage.play({0: {"stagnation": True}, 1: [acknowledge("pino")], 5: [mute("pino")]}, 5403)
+    assert stage.voices.signals(5_404_000, True).synthesis_readiness == 1
+    assert stage.voices.signals_due == 5_405_000
+    assert stage.voices.signals(5_405_000, True).synthesis_readiness == 0
