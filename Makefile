@@ -9,6 +9,7 @@ PYTHON := .venv/bin/python
 STAMPS := .iskra-tools/stamps
 WEB_SOURCES := $(shell find gateway/web -path gateway/web/node_modules -prune -o -path gateway/web/dist -prune -o -type f -print 2>/dev/null)
 BENCHES := engine ingest detect recover
+PACKAGES := benchmarks experiments gateway iskra processors schemas sinks streams
 PYTEST_ARGS ?=
 
 .PHONY: help setup demo test check bench soak clean tools processors
@@ -50,7 +51,7 @@ tools:
 	@scripts/check-tools.sh
 
 $(STAMPS)/python: pyproject.toml uv.lock scripts/uv.sh
-	@scripts/uv.sh sync --frozen
+	@scripts/uv.sh sync --frozen --compile-bytecode
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/kafka: deploy/kafka/pom.xml iskra/stack/install.py $(STAMPS)/python
@@ -64,3 +65,4 @@ $(STAMPS)/web: $(WEB_SOURCES)
 # Looks itself whether the build is that of the present sources.
 processors: $(STAMPS)/python
 	@$(PYTHON) scripts/compile_processors.py
+	@$(PYTHON) -m compileall -q $(PACKAGES) # also where PYTHONDONTWRITEBYTECODE is set: a restart must not compile 800 modules

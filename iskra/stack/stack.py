@@ -30,7 +30,7 @@ STORE_PORT = 8123
 KAFKA_RETURN_S = 120.0
 """After a kill, the broker reads unflushed segments again; as long as at its start."""
 
-BACKGROUND_NICE = 10
+BACKGROUND_NICE = 5
 """Niceness of the parts that nobody waits for by the millisecond: on a busy machine rows come a little later, verdicts do not."""
 
 
