@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
+from iskra.verification.compare import OUTPUT_TOPICS
 from iskra.verification.reading import LogReader
 from iskra.verification.recompute import Recomputation
 from processors.engine import Output, Record
-from schemas.topics import DEAD_LETTERS, HEADER_ID, POINTS, STATUS, WINDOWS
+from schemas.topics import HEADER_ID, POINTS
 from streams.recovery import headers_of
 
 
@@ -65,7 +66,7 @@ def explain(log: LogReader, identity: str) -> Explanation:
 
 
 def _standing(log: LogReader, partition: int, identity: str) -> tuple[str | None, bytes | None]:
-    for topic in (STATUS, DEAD_LETTERS, WINDOWS):
+    for topic in OUTPUT_TOPICS:
         for message in log.messages(topic, partition, *log.ends(topic, partition)):
             if headers_of(message).get(HEADER_ID, b"").decode() == identity:
                 return topic, message.value() or b""

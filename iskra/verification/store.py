@@ -13,7 +13,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from iskra.verification.compare import Difference, Expected, Report
 from iskra.verification.explain import place_of
-from schemas.topics import DEAD_LETTERS, STATUS, WINDOWS
+from schemas.topics import ACTIONS, ALERTS, BUDGET, DEAD_LETTERS, ESCALATIONS, SIGNALS, STATUS, VOICES, WINDOWS
 
 SINK_WAIT_S = 15.0
 """A sink that runs is at most about a second behind; one that was just restarted is back within 5 s."""
@@ -22,12 +22,44 @@ POLL_S = 0.25
 STATELESS_REASONS = ("undecodable", "invalid", "bad_name", "bad_metric", "unknown_tenant", "out_of_range", "too_many_points")
 """Points refused for one of these stand in no table; those refused for their time or partition do."""
 
-_COLUMNS = {
-    WINDOWS: "id, subject, metric, toUnixTimestamp64Milli(start), size_ms, count, mean, min, max, last, stddev, p50, p95, late",
-    STATUS: "id, subject, metric, level, priority, reason, value, fast_value, bound, side, toUnixTimestamp64Milli(since), evidence, config",
-    DEAD_LETTERS: "id, reason, detail, offset, index, bytes",
+_TIMES = {"start", "since", "first", "last", "due", "until"}
+"""Columns of times, which messages tell in ms (`last` of a window is a value)."""
+_JSON = {"evidence", "cause", "terms", "dropped", "review", "effect"}
+"""Columns of nested parts: the JSON of the message, byte for byte."""
+
+_FIELDS = {
+    WINDOWS: "subject metric start size_ms count mean min max last stddev p50 p95 late",
+    STATUS: "subject metric level priority reason value fast_value bound side since evidence config",
+    BUDGET: "subject metric objective window_ms bad_ms remaining burn bad alert previous threshold cause config",
+    SIGNALS: "subject changed values cause config",
+    VOICES: (
+        "subject voice event priority rule terms against reason leading symbol mode active queued actions dropped by why evidence config"
+    ),
+    ALERTS: (
+        "alert_id subject metric kind level priority state previous threshold side value statistic window_ms since first last group "
+        "auto_actions voice_triggers chain step flapping resolution by why evidence config"
+    ),
+    ESCALATIONS: (
+        "alert_id subject metric priority level kind step role who channel state reason due dedup_key summary value threshold config"
+    ),
+    ACTIONS: "action_id subject action metric level state previous strength review effect until by why evidence config",
+    DEAD_LETTERS: "reason detail offset index bytes",
 }
-_VIEWS = {WINDOWS: "v_windows", STATUS: "v_status", DEAD_LETTERS: "v_dead_letters"}
+_VIEWS = {
+    WINDOWS: "v_windows",
+    STATUS: "v_status",
+    BUDGET: "v_budgets",
+    SIGNALS: "v_signals",
+    VOICES: "v_voices",
+    ALERTS: "v_alerts",
+    ESCALATIONS: "v_escalations",
+    ACTIONS: "v_actions",
+    DEAD_LETTERS: "v_dead_letters",
+}
+
+
+def _is_time(topic: str, field: str) -> bool:
+    return field in _TIMES and not (topic == WINDOWS and field == "last")
 
 
 class StoreUnreachable(ConnectionError):
@@ -83,7 +115,10 @@ class StoreReader:
         return found
 
     def _rows(self, topic: str, partition: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        query = f"SELECT {_COLUMNS[topic]} FROM {self._database}.{_VIEWS[topic]} WHERE startsWith(id, '{partition:d}-')"  # noqa: S608
+        columns = [f"toUnixTimestamp64Milli({field})" if _is_time(topic, field) else f"`{field}`" for field in _FIELDS[topic].split()]
+        query = f"SELECT id, {', '.join(columns)} FROM {self._database}.{_VIEWS[topic]} WHERE startsWith(id, '{partition:d}-')"  # noqa: S608
+        if topic == ESCALATIONS:
+            query += " AND by = ''"  # the notifier's ledger is no output of the engine
         for row in self._query(query):
             yield row[0], tuple(row[1:])
 
@@ -113,14 +148,6 @@ class StoreReader:
 
 
 def _row_of(topic: str, value: bytes) -> tuple[Any, ...]:
-    """The row that a message must have become, in the order of `_COLUMNS` (without the id)."""
-    if topic == STATUS:
-        parts = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
-        plain = msgspec.json.decode(value)
-        told = ("subject", "metric", "level", "priority", "reason", "value", "fast_value", "bound", "side", "since")
-        return (*(plain[name] for name in told), bytes(parts["evidence"]).decode(), plain["config"])
-    message = msgspec.json.decode(value)
-    if topic == WINDOWS:
-        names = ("subject", "metric", "start", "size_ms", "count", "mean", "min", "max", "last", "stddev", "p50", "p95", "late")
-        return tuple(message[name] for name in names)
-    return tuple(message[name] for name in ("reason", "detail", "offset", "index", "bytes"))
+    """The row that a message must have become, in the order of `_FIELDS`."""
+    parts = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+    return tuple(bytes(parts[field]).decode() if field in _JSON else msgspec.json.decode(parts[field]) for field in _FIELDS[topic].split())

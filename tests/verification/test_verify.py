@@ -16,7 +16,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV
-from schemas.topics import HEADER_ID, STATUS, full_name
+from schemas.topics import ALERTS, BUDGET, ESCALATIONS, HEADER_BY, HEADER_ID, SIGNALS, STATUS, VOICES, full_name
 from tests.sink.helpers import SinkProcess
 from tests.streams.helpers import Load, WorkerProcess, dump, headers_of, statuses_on_topic, wait_for
 
@@ -70,6 +70,8 @@ def test_what_ran_matches_and_any_change_of_it_is_told(kafka: str, judged: str, 
         assert (code, report["result"], report["differences"]) == (0, "match", [])
         assert report["outputs"] > 300
         assert report["points"] > 5_000
+        living = {BUDGET, SIGNALS, VOICES, ALERTS, ESCALATIONS} & report["by_topic"].keys()
+        assert {SIGNALS, ALERTS, ESCALATIONS} <= living
     finally:
         sink.stop()
 
@@ -81,6 +83,12 @@ def test_what_ran_matches_and_any_change_of_it_is_told(kafka: str, judged: str, 
         headers: Any = [(HEADER_ID, identity)]
         producer.produce(full_name(judged, STATUS), value, status.key(), status.partition(), headers=headers)
         assert producer.flush(30) == 0
+
+    # what the notifier writes is no output of the engine
+    ledger: Any = [(HEADER_ID, b"0-1-0-0-0000000000000000-sent"), (HEADER_BY, b"notify")]
+    producer.produce(full_name(judged, ESCALATIONS), b"{}", b"default/s000", 0, headers=ledger)
+    assert producer.flush(30) == 0
+    assert _iskra(*plain)[0] == 0
 
     forge(b"0-999999-0-0-0000000000000000", status.value())
     code, report = _iskra(*plain)
