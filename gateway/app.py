@@ -21,18 +21,21 @@ import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from gateway.feed import ConfigRead, PointsFeed, PointsRead, Read, Removed, StateFeed, StatusRead, WindowRead
+from gateway.feed import PointsFeed, StateFeed
 from gateway.hub import Hub
 from gateway.ledger import Ledger
+from gateway.living import LifeRead
 from gateway.metrics import Metrics
 from gateway.parts import Part
 from gateway.publish import Publisher
 from gateway.queries import Queries
+from gateway.records import ConfigRead, PointsRead, Read, Removed, StatusRead, WindowRead
 from gateway.settings import Settings
 from gateway.socket import Socket
 from gateway.sparks import Sparks
 from gateway.world import World
 from schemas.config import Config, config_hash, from_json, to_json
+from schemas.living import Alerts
 
 log = structlog.get_logger()
 
@@ -70,6 +73,7 @@ class Gateway:
         self.queries.suspect = self.clickhouse.suspect
         self.publisher = Publisher(settings.namespaces[0], self.ledger, self.kafka, self.metrics, limits, self.config)
         self.explaining = asyncio.Lock()
+        self.world.plans = self._plan
         self.state_feed = StateFeed(settings.kafka, settings.namespaces, self.loop, self.apply, self._count)
         self.points_feed = PointsFeed(settings.kafka, self.state_feed.partitions, self.loop, self.apply, self._count)
         self.hub.watched = self.points_feed.watch
@@ -108,6 +112,8 @@ class Gateway:
             elif isinstance(read, WindowRead):
                 world.seen(read.subject, read.end)
                 self.sparks.add(read.subject, read.metric, read.mean)
+            elif isinstance(read, LifeRead):
+                world.tell(read)
             elif isinstance(read, PointsRead):
                 world.points(read.subject, read.points)
             elif isinstance(read, Removed):
@@ -125,6 +131,10 @@ class Gateway:
         self.bodies[read.hash] = config
         if read.namespace == self.settings.namespaces[0]:
             self._judged_by(read.hash)
+
+    def _plan(self, hash_: str) -> Alerts | None:
+        config = self.bodies.get(hash_)
+        return None if config is None or config.living is None else config.living.alerts
 
     def _judged_by(self, hash_: str) -> None:
         config = self.bodies.get(hash_)

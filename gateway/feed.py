@@ -1,9 +1,10 @@
 """Follows the topics that a page needs: two threads read Kafka and hand what they read to the event loop.
 
 `StateFeed` reads `slo.current` of every namespace from its beginning (it is compacted: this is the state) and goes on
-live; `slo.status`, `slo.windows` and `config` it reads from their ends (`config` from its beginning). A status that
-comes on both topics counts once, by its id. `PointsFeed` reads raw points, only of partitions that hold a subject
-somebody looks at.
+live; `slo.status` and `slo.windows` it reads from their ends, `config` and the events of the living part (voices, alerts,
+escalations, actions, budgets: what is open now may have begun long ago) from their beginnings, `signals.events` from a
+little before its end. A status that comes on both topics counts once, by its id. `PointsFeed` reads raw points, only of
+partitions that hold a subject somebody looks at.
 
 A thread hands over one batch at a time and waits until the loop has taken it, so neither side can run away. It polls
 for the first message and then drains what is there: `consume(n, t)` alone would wait for n messages or the whole t.
@@ -22,10 +23,24 @@ import msgspec
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
-from gateway.world import Key, Slim, Status, SubjectKey
+from gateway.keys import Key, SubjectKey
+from gateway.living import SECTIONS, read_life
+from gateway.records import WINDOW, ConfigRead, PointsRead, Read, Removed, WindowRead, header, read_status
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import POINTS, POINTS_MSGPACK, Point, parse_ts
-from schemas.topics import CONFIG, CURRENT, HEADER_ENCODING, HEADER_ID, HEADER_KIND, STATUS, WINDOWS, full_name
+from schemas.topics import (
+    CONFIG,
+    CURRENT,
+    DEAD_LETTERS,
+    HEADER_BY,
+    HEADER_ENCODING,
+    HEADER_ID,
+    HEADER_KIND,
+    SIGNALS,
+    STATUS,
+    WINDOWS,
+    full_name,
+)
 from schemas.topics import POINTS as POINTS_TOPIC
 
 log = structlog.get_logger()
@@ -40,103 +55,12 @@ TOO_FAR_BEHIND = 100_000
 """Records of raw points behind which the reader jumps to the end: a live view shows the present."""
 
 
-class StatusRead(msgspec.Struct, frozen=True, gc=False):
-    """A status as it was read."""
+SAMPLES_AGAIN = 1_000
+"""Samples of signals of each partition that are read from before the gateway came; one of each subject comes every minute."""
+_STARTS = {STATUS: OFFSET_END, WINDOWS: OFFSET_END, DEAD_LETTERS: OFFSET_END, SIGNALS: -2000 - SAMPLES_AGAIN}
+"""Where reading begins, if not at the beginning; librdkafka counts a distance from the end down from −2000."""
 
-    key: Key
-    status: Status
-    live: bool
-
-
-class Removed(msgspec.Struct, frozen=True, gc=False):
-    """A tombstone on `slo.current`."""
-
-    key: Key
-
-
-class WindowRead(msgspec.Struct, frozen=True, gc=False):
-    """The end of a window (ms of event time) and its mean."""
-
-    subject: SubjectKey
-    metric: str
-    end: int
-    mean: float
-
-
-class ConfigRead(msgspec.Struct, frozen=True, gc=False):
-    """A configuration's body."""
-
-    namespace: str
-    hash: str
-    body: bytes
-
-
-class PointsRead(msgspec.Struct, frozen=True, gc=False):
-    """Raw points of one subject, each as JSON `[metric,ts,value]`."""
-
-    subject: SubjectKey
-    points: list[bytes]
-
-
-Read = StatusRead | Removed | WindowRead | ConfigRead | PointsRead
-
-
-class _Window(msgspec.Struct, gc=False):
-    tenant: str
-    subject: str
-    metric: str
-    start: int
-    size_ms: int
-    mean: float
-
-
-class _StatusBody(msgspec.Struct, gc=False):
-    tenant: str
-    subject: str
-    metric: str
-    level: str
-    priority: str | None
-    reason: str | None
-    previous: msgspec.Raw
-    value: float | None
-    fast_value: float | None
-    statistic: str
-    window_ms: int
-    bound: float | None
-    side: str | None
-    since: int
-    config: str
-
-
-_STATUS = msgspec.json.Decoder(_StatusBody)
-_WINDOW = msgspec.json.Decoder(_Window)
 _JSON = msgspec.json.Encoder()
-
-
-def read_status(namespace: str, identity: str, value: bytes, live: bool) -> StatusRead:
-    """A status message with its id.
-
-    Raises:
-        ValueError: it is none (msgspec's errors are ValueErrors).
-    """
-    _, offset, index, n, _ = identity.split("-", 4)
-    body = _STATUS.decode(value)
-    slim = Slim(
-        namespace, identity, body.tenant, body.subject, body.metric, body.level, body.priority, body.reason, body.previous, body.value,
-        body.fast_value, body.statistic, body.window_ms, body.bound, body.side, body.since, body.config,
-    )  # fmt: skip
-    full = b'{"namespace":' + _JSON.encode(namespace) + b',"id":' + _JSON.encode(identity) + b"," + value.lstrip()[1:]
-    status = Status(identity, (int(offset), int(index), int(n)), body.level, body.since, body.config, full, _JSON.encode(slim))
-    return StatusRead(Key(namespace, body.tenant, body.subject, body.metric), status, live)
-
-
-def header(message: Any, name: str) -> bytes | None:
-    """The value of a record's header, None if it is not there."""
-    for key, value in message.headers() or ():
-        if key == name:
-            found: bytes | None = value
-            return found
-    return None
 
 
 class _Feed(threading.Thread):
@@ -229,7 +153,8 @@ class _Feed(threading.Thread):
 class StateFeed(_Feed):
     """Statuses, windows and configurations of some namespaces.
 
-    `caught_up` is set once `slo.current` of all namespaces whose topics exist was read to its end.
+    `caught_up` is set once `slo.current` of all namespaces whose topics exist was read to its end, `lives_caught_up` once the
+    events of the living part were, too.
     """
 
     def __init__(
@@ -242,13 +167,14 @@ class StateFeed(_Feed):
     ) -> None:
         super().__init__("feed-state", kafka, loop, apply)
         self.caught_up = threading.Event()
+        self.lives_caught_up = threading.Event()
         self.partitions: dict[str, int] = {}
         """Partitions of the points topic, by namespace, as far as it exists."""
         self.newest_lag: float | None = None
         """Seconds between the newest status' time and its reading, of the first namespace."""
         self._first = namespaces[0]
         self._topics = {
-            full_name(ns, short): (ns, short) for ns in namespaces for short in (CONFIG, CURRENT, STATUS, WINDOWS, POINTS_TOPIC)
+            full_name(ns, short): (ns, short) for ns in namespaces for short in (CONFIG, CURRENT, STATUS, WINDOWS, POINTS_TOPIC, *SECTIONS)
         }
         self._missing = set(self._topics)
         self._behind: set[tuple[str, int]] = set()
@@ -270,9 +196,9 @@ class StateFeed(_Feed):
             if short == POINTS_TOPIC:
                 self.partitions[namespace] = len(metadata.partitions)
                 continue
-            start = OFFSET_BEGINNING if short in (CURRENT, CONFIG) else OFFSET_END
+            start = _STARTS.get(short, OFFSET_BEGINNING)
             fresh += [TopicPartition(topic, partition, start) for partition in metadata.partitions]
-            if short == CURRENT:
+            if start == OFFSET_BEGINNING:
                 self._behind |= {(topic, partition) for partition in metadata.partitions}
         if fresh:
             self._consumer.incremental_assign(fresh)
@@ -280,8 +206,10 @@ class StateFeed(_Feed):
 
     def _at_end(self, topic: str, partition: int) -> None:
         self._behind.discard((topic, partition))
-        if not self._behind:
+        if not any(self._topics[behind][1] == CURRENT for behind, _ in self._behind):
             self.caught_up.set()
+        if not self._behind:
+            self.lives_caught_up.set()
 
     def _read(self, message: Any, batch: list[Read]) -> None:
         namespace, short = self._topics[message.topic()]
@@ -299,11 +227,17 @@ class StateFeed(_Feed):
                 self.newest_lag = time.time() - message.timestamp()[1] / 1000
             batch.append(read_status(namespace, identity.decode(), value, short == STATUS))
         elif short == WINDOWS and value is not None:
-            window = _WINDOW.decode(value)
+            window = WINDOW.decode(value)
             subject_read = SubjectKey(namespace, window.tenant, window.subject)
             batch.append(WindowRead(subject_read, window.metric, window.start + window.size_ms, window.mean))
         elif short == CONFIG and value is not None:
             batch.append(ConfigRead(namespace, message.key().decode(), value))
+        elif short in SECTIONS and value is not None:
+            identity = header(message, HEADER_ID) or b""
+            key = message.key() or b""
+            life = read_life(namespace, short, key, identity.decode(), message.timestamp()[1], value, header(message, HEADER_BY))
+            if life is not None:
+                batch.append(life)
 
 
 class PointsFeed(_Feed):

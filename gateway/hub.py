@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from gateway.keys import SubjectKey
 from gateway.metrics import Metrics
-from gateway.world import Focus, Overview, SubjectKey, World
+from gateway.world import Focus, Overview, World
 
 log = structlog.get_logger()
 
@@ -203,7 +204,7 @@ class Hub:
         ):
             client.number = resume[1]
             client.snapshot_due = False
-            client.control(b'{"type":"resumed","seq":%d}' % resume[1])
+            client.control(b'{"type":"resumed","seq":%d%b}' % (resume[1], self._life(group)))
         else:
             client.snapshot_due = True
         if what.points:
@@ -276,7 +277,12 @@ class Hub:
         if shared is None or now - shared[1] > SNAPSHOT_SHARED_S or shared[0] < max(overview.base, seen):
             number, body = self.world.snapshot(overview, self.snapshot_limit)
             shared = overview.snapshot = (number, now, body)
-        return shared[0], b'{"type":"snapshot","seq":%d,"server_time":%d,%b}' % (shared[0], _now_ms(), shared[2])
+        return shared[0], b'{"type":"snapshot","seq":%d,"server_time":%d,%b%b}' % (shared[0], _now_ms(), shared[2], self._life(group))
+
+    def _life(self, group: Group) -> bytes:
+        """The life of the group's subject in full, as a field that follows others; nothing without a subject or a life."""
+        life = None if group.focus is None else self.world.life(group.focus.key)
+        return b"" if life is None else b',"life":' + life
 
     def sweep(self) -> None:
         """To be called about once a second: cuts off who is too far behind, forgets what nobody looks at any more."""

@@ -132,15 +132,15 @@ class Ledger:
         if self._broken:
             self._renew()
 
-    async def append(self, records: list[Record], within: float) -> None:
-        """Sends all records and returns once the broker has acknowledged every one.
+    async def append(self, records: list[Record], within: float) -> int:
+        """Sends all records and returns once the broker has acknowledged every one: the offset of that acknowledged last (−1: none).
 
         Raises:
             Busy: the queue is full; those already taken may still be written.
             Away: one was not acknowledged within `within` seconds; each may or may not have been written.
         """
-        done: asyncio.Future[None] = self._loop.create_future()
-        waiting = _Waiting(len(records), lambda error: self._call(_resolve, done, error))
+        done: asyncio.Future[int] = self._loop.create_future()
+        waiting = _Waiting(len(records), lambda error, offset: self._call(_resolve, done, error, offset))
         producer = self._producer
         for sent, record in enumerate(records):
             try:
@@ -154,10 +154,10 @@ class Ledger:
                 waiting.give_up(len(records) - sent, error.args[0])
                 break
         if not records:
-            return
+            return -1
         try:
             async with asyncio.timeout(within):
-                await done
+                return await done
         except TimeoutError:
             self.suspect()
             raise Away(f"not acknowledged within {within:g} s") from None
@@ -168,11 +168,11 @@ def _give_up(producer: Producer) -> None:
     producer.flush(1.0)
 
 
-def _resolve(done: asyncio.Future[None], error: KafkaError | None) -> None:
+def _resolve(done: asyncio.Future[int], error: KafkaError | None, offset: int) -> None:
     if done.done():
         return
     if error is None:
-        done.set_result(None)
+        done.set_result(offset)
     else:
         done.set_exception(Away(error.str()))
 
@@ -180,20 +180,22 @@ def _resolve(done: asyncio.Future[None], error: KafkaError | None) -> None:
 class _Waiting:
     """Counts the acknowledgements of one request; called by the polling thread (and by `append` when it gives up)."""
 
-    def __init__(self, left: int, finished: Callable[[KafkaError | None], None]) -> None:
+    def __init__(self, left: int, finished: Callable[[KafkaError | None, int], None]) -> None:
         self._left = left
+        self._offset = -1
         self._error: KafkaError | None = None
         self._finished = finished
         self._lock = threading.Lock()
 
-    def delivered(self, error: KafkaError | None, _message: KafkaMessage) -> None:
+    def delivered(self, error: KafkaError | None, message: KafkaMessage) -> None:
         """The producer's callback."""
-        self.give_up(1, error)
+        self.give_up(1, error, -1 if error is not None else message.offset() or 0)
 
-    def give_up(self, n: int, error: KafkaError | None) -> None:
+    def give_up(self, n: int, error: KafkaError | None, offset: int = -1) -> None:
         """`n` records are settled, with an error or none."""
         with self._lock:
             self._left -= n
             self._error = self._error or error
+            self._offset = max(self._offset, offset)
             if self._left == 0:
-                self._finished(self._error)
+                self._finished(self._error, self._offset)

@@ -32,6 +32,9 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self.commands = Counter(
+            "iskra_gateway_commands_total", "Commands that the broker acknowledged, by kind", ["command"], registry=self.registry
+        )
         self.in_flight = Gauge(
             "iskra_gateway_publishing", "Publishing requests that wait for the broker; near the limit: 429 follows", registry=self.registry
         )

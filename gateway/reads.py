@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,9 +14,10 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
 from gateway.errors import Problem, problem
+from gateway.keys import Key
+from gateway.paging import cursor_of, named_of, opened
 from gateway.queries import SERIES_POINTS, StoreAway, TooMuch, default_step
 from gateway.settings import Explanation
-from gateway.world import Key
 from schemas.points import MAX_TS_MS
 
 if TYPE_CHECKING:
@@ -54,11 +53,7 @@ def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
     queries = gateway.queries
 
     def named(namespace: str | None) -> str:
-        if namespace is None:
-            return names[0]
-        if namespace not in names:
-            raise problem(404, f"namespace: unknown; this gateway shows {', '.join(names)}")
-        return namespace
+        return named_of(names, namespace)
 
     @get(
         "/api/slo/status",
@@ -88,11 +83,11 @@ def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
             keys = [key for key in keys if world.statuses[key].level == level]
         total = len(keys)
         if cursor is not None:
-            last = Key(where, *_opened(cursor))
+            last = Key(where, *opened(cursor, 3))
             keys = [key for key in keys if key > last]
         page = keys[:limit]
         items = b",".join(world.statuses[key].full for key in page)
-        following = msgspec.json.encode(_cursor(page[-1]) if len(keys) > limit else None)
+        following = msgspec.json.encode(cursor_of(page[-1][1:]) if len(keys) > limit else None)
         return json_response(b'{"items":[%b],"next":%b,"total":%d}' % (items, following, total))
 
     @get(
@@ -193,15 +188,3 @@ async def _store(asked: Any) -> Any:
 
 def _verdict(namespace: str, row: dict[str, Any]) -> dict[str, Any]:
     return {"namespace": namespace, **row}
-
-
-def _cursor(key: Key) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(key[1:])).decode().rstrip("=")
-
-
-def _opened(cursor: str) -> tuple[str, str, str]:
-    try:
-        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        return msgspec.json.decode(raw, type=tuple[str, str, str])
-    except (ValueError, binascii.Error):
-        raise problem(400, "cursor: expected `next` of an earlier answer") from None

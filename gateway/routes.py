@@ -12,7 +12,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.response import Redirect
 
-from gateway import publish, reads
+from gateway import commands, living_reads, publish, reads
 from gateway.app import Gateway
 from gateway.docs import PlainDocs
 from gateway.errors import problem
@@ -66,11 +66,18 @@ class Front:
 def build(gateway: Gateway) -> Front:
     """The ASGI application of a gateway."""
     app = Litestar(
-        [publish.route(gateway.publisher), *reads.routes(gateway), *_health(gateway), *_pages(gateway)],
+        [
+            publish.route(gateway.publisher),
+            commands.route(gateway.publisher),
+            *reads.routes(gateway),
+            *living_reads.routes(gateway),
+            *_health(gateway),
+            *_pages(gateway),
+        ],
         openapi_config=OpenAPIConfig(
             title="Iskra",
             version="1",
-            description="Metric points in; verdicts, history and evidence out. Live changes: WebSocket at /ws.",
+            description="Points and commands in; verdicts, voices, alerts, history and evidence out. Live changes: WebSocket at /ws.",
             path="/api/docs",
             render_plugins=[PlainDocs(path="/"), JsonRenderPlugin(), YamlRenderPlugin()],
             use_handler_docstrings=False,

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from gateway.hub import Client, Hub, Subscription
-from gateway.world import SubjectKey
+from gateway.keys import SubjectKey
 from schemas.points import DEFAULT_TENANT
 
 log = structlog.get_logger()

@@ -6,7 +6,7 @@ most 1), over the metrics that have a range and a target: 1 is on target everywh
 
 from __future__ import annotations
 
-from gateway.world import SubjectKey
+from gateway.keys import SubjectKey
 from schemas.config import Config
 
 SUBJECTS_KEPT = 100_000

@@ -13,9 +13,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
+
+from gateway.keys import Key, SubjectKey
+from gateway.living import Life, LifeRead, Plans
 
 CHANGES_KEPT = 20_000
 """Changes of an overview that a returning client may have missed; beyond, it gets a snapshot."""
@@ -52,15 +55,6 @@ class Slim(msgspec.Struct, gc=False, frozen=True):
     config: str
 
 
-class Key(NamedTuple):
-    """Which metric of whom."""
-
-    namespace: str
-    tenant: str
-    subject: str
-    metric: str
-
-
 class Status(msgspec.Struct, gc=False):
     """The latest status of one metric: `position` orders statuses of one key, `full` and `slim` are its JSON."""
 
@@ -73,14 +67,6 @@ class Status(msgspec.Struct, gc=False):
     slim: bytes
 
 
-class SubjectKey(NamedTuple):
-    """A subject of a namespace."""
-
-    namespace: str
-    tenant: str
-    subject: str
-
-
 class Overview:
     """All statuses of a namespace and a tenant (None: of all), for everybody who looks at them."""
 
@@ -89,14 +75,21 @@ class Overview:
         self.tenant = tenant
         self.base = number  # what came before is not in `log`
         self.log: deque[tuple[int, Key]] = deque()
+        self.lives: deque[tuple[int, SubjectKey]] = deque()
         self.sparks: deque[tuple[int, bytes]] = deque(maxlen=SPARKS_KEPT)
         self.snapshot: tuple[int, float, bytes] | None = None
 
     def add(self, number: int, key: Key) -> None:
         """Notes that `key` changed."""
         if len(self.log) >= CHANGES_KEPT:
-            self.base = self.log.popleft()[0]
+            self.base = max(self.base, self.log.popleft()[0])
         self.log.append((number, key))
+
+    def add_life(self, number: int, subject: SubjectKey) -> None:
+        """Notes that what an overview tells of the subject's life changed."""
+        if len(self.lives) >= CHANGES_KEPT:
+            self.base = max(self.base, self.lives.popleft()[0])
+        self.lives.append((number, subject))
 
     def changed(self, since: int, upto: int) -> list[Key]:
         """Keys that changed after `since`, each once, oldest first."""
@@ -139,6 +132,8 @@ class World:
         self.number = 0
         self.statuses: dict[Key, Status] = {}
         self.subjects: dict[SubjectKey, int] = {}
+        self.lives: dict[SubjectKey, Life] = {}
+        self.plans: Plans = lambda _: None
         self.overviews: dict[tuple[str | None, str | None], Overview] = {}
         self.foci: dict[SubjectKey, Focus] = {}
         self.touched: set[Overview | Focus] = set()
@@ -147,6 +142,8 @@ class World:
         """The latest verdicts in full by namespace and id: what the store may not have yet."""
         self._sorted: list[Key] = []
         self._unsorted = False
+        self._sorted_lives: list[SubjectKey] = []
+        self._unsorted_lives = False
 
     # changes, from the feed
 
@@ -183,6 +180,34 @@ class World:
         subject = SubjectKey(key[0], key[1], key[2])
         if not any(True for _ in self.of_subject(subject)):
             self.subjects.pop(subject, None)
+            life = self.lives.get(subject)
+            if life is not None and life.is_resting:
+                del self.lives[subject]
+                self._unsorted_lives = True
+
+    def tell(self, read: LifeRead) -> None:
+        """Takes an event of a subject's life."""
+        subject = read.subject
+        life = self.lives.get(subject)
+        if life is None:
+            life = self.lives[subject] = Life()
+            self._unsorted_lives = True
+        section = life.take(read)
+        if section is None:
+            return
+        self.number += 1
+        life.changed[section] = self.number
+        if section in ("voices", "alerts", "actions"):
+            told = life.slim(subject)
+            if told != life.told:
+                life.told = told
+                for overview in self._overviews(subject.namespace, subject.tenant):
+                    overview.add_life(self.number, subject)
+        focus = self.foci.get(subject)
+        if focus is not None:
+            self.touched.add(focus)
+            if section != "signals":
+                self.urgent.add(focus)
 
     def seen(self, subject: SubjectKey, ts: int) -> None:
         """Notes event time `ts` (ms) of a subject that has a status; no change that is told on its own."""
@@ -215,13 +240,18 @@ class World:
                 self.touched.add(overview)
 
     def _note(self, key: Key) -> None:
-        for namespace in (key[0], None):
-            for tenant in (key[1], None):
+        for overview in self._overviews(key[0], key[1]):
+            overview.add(self.number, key)
+
+    def _overviews(self, of_namespace: str, of_tenant: str) -> Iterator[Overview]:
+        """The overviews that show a tenant of a namespace; what changes in them is told at once."""
+        for namespace in (of_namespace, None):
+            for tenant in (of_tenant, None):
                 overview = self.overviews.get((namespace, tenant))
                 if overview is not None:
-                    overview.add(self.number, key)
                     self.touched.add(overview)
                     self.urgent.add(overview)
+                    yield overview
 
     # views
 
@@ -244,6 +274,20 @@ class World:
     def of_subject(self, subject: SubjectKey) -> Iterator[Status]:
         """The statuses of one subject, by metric."""
         return (self.statuses[key] for key in self.range(*subject) if key in self.statuses)
+
+    def living(self, *prefix: str) -> list[SubjectKey]:
+        """Subjects of which events of their life are known, in order, that begin with these parts (namespace, tenant, subject)."""
+        if self._unsorted_lives:
+            self._sorted_lives = sorted(self.lives)
+            self._unsorted_lives = False
+        low = bisect_left(self._sorted_lives, prefix)
+        high = bisect_left(self._sorted_lives, (*prefix[:-1], prefix[-1] + "\0"))
+        return self._sorted_lives[low:high]
+
+    def life(self, subject: SubjectKey, since: int = 0, upto: int | None = None) -> bytes | None:
+        """The sections of a subject's life that changed after `since` up to `upto` (None: all), as JSON; None: none did."""
+        life = self.lives.get(subject)
+        return None if life is None else life.json(self.plans, since, upto)
 
     def matching(self, namespace: str | None, tenant: str | None) -> list[Key]:
         """Keys of an overview, in order."""
@@ -285,6 +329,13 @@ class World:
             fresh = [raw for _, raw in newer_than(focus.points, since, upto)][::-1] if points else []
             if fresh:
                 parts.append(b'"points":[%b]' % b",".join(fresh))
+            life = self.life(focus.key, since, upto)
+            if life is not None:
+                parts.append(b'"life":%b' % life)
+        lives = dict.fromkeys(subject for _, subject in newer_than(overview.lives, since, upto))
+        told = [self.lives[subject].told for subject in lives if subject in self.lives]
+        if told:
+            parts.append(b'"lives":[%b]' % b",".join(told))
         sparks = [raw for _, raw in newer_than(overview.sparks, since, upto)][::-1]
         if sparks:
             parts.append(b'"sparks":{%b}' % b",".join(sparks))
@@ -308,4 +359,5 @@ class World:
             msgspec.json.encode({"namespace": s.namespace, "tenant": s.tenant, "subject": s.subject, "last_ts": self.subjects[s]})
             for s in subjects
         )
-        return self.number, b'"total":%d,"statuses":[%b],"subjects":[%b]' % (len(keys), statuses, listed)
+        lives = [life.told for life in (self.lives.get(subject) for subject in subjects) if life is not None and not life.is_resting]
+        return self.number, b'"total":%d,"statuses":[%b],"subjects":[%b],"lives":[%b]' % (len(keys), statuses, listed, b",".join(lives))

@@ -189,6 +189,19 @@ class Worker:
         self._producer.flush(10)
         return identity
 
+    def say(self, short: str, message: msgspec.Struct, subject: str, *, tenant: str = "default", offset: int | None = None) -> str:
+        """Writes an event of the living part; returns its id."""
+        self._offset += 1
+        offset = self._offset if offset is None else offset
+        key = subject_key(tenant, subject)
+        partition = partition_for(key, DEFAULT_PARTITIONS)
+        identity = f"{partition}-{offset}-0-0-{'a' * 16}"
+        headers: list[tuple[str, str | bytes | None]] = [(HEADER_ID, identity.encode())]
+        topic = full_name(self.namespace, short)
+        self._producer.produce(topic, msgspec.json.encode(message), key, partition, headers=headers, timestamp=1_762_435_106_000 + offset)
+        self._producer.flush(10)
+        return identity
+
     def forget(self, subject: str, metric: str = "clarity", tenant: str = "default") -> None:
         """Writes a tombstone on `slo.current`."""
         key = subject_key(tenant, subject)

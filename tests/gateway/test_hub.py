@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from gateway.hub import BUCKET, UPDATES_PER_S, Client, Group, Hub, Subscription
+from gateway.keys import Key, SubjectKey
 from gateway.metrics import Metrics
-from gateway.world import CHANGES_KEPT, POINTS_KEPT, VERDICTS_KEPT, Key, Status, SubjectKey, World
+from gateway.world import CHANGES_KEPT, POINTS_KEPT, VERDICTS_KEPT, Status, World
 
 NS = "space"
 SUBJECT = SubjectKey(NS, "default", "alpha")
