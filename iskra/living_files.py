@@ -12,7 +12,7 @@ from iskra.yaml_files import ConfigError, compose, convert, line_of
 from processors.catalogue import VITALS, Catalogue
 from processors.living import LifeSpec
 from processors.rules import RuleBook, RuleError
-from processors.signals import LONG_S, SHORT_S
+from processors.signal_spec import LONG_S, SHORT_S
 from schemas.config import Config
 from schemas.living import Actions, Alerts, Budget, Living, Signals, Voices
 

@@ -213,7 +213,9 @@ class Life:
 
     def end(self, now: int, log_now: int, emission: Emission, reason: str) -> None:
         """Closes what is open: the subject is forgotten, or left alone."""
-        self.alerts.close(Instant(self.tenant, self.subject, self.key, self.hashed, emission, now, log_now, False), reason)
+        instant = Instant(self.tenant, self.subject, self.key, self.hashed, emission, now, log_now, False)
+        self.voices.close(instant, reason)
+        self.alerts.close(instant, reason)
 
     # --- log time ---
 

@@ -7,7 +7,7 @@ from processors.alert_spec import AlertsSpec, triggers
 from processors.budget import BudgetSpec
 from processors.catalogue import VITALS, Catalogue
 from processors.rules import RuleBook
-from processors.signals import SignalsSpec
+from processors.signal_spec import SignalsSpec
 from processors.voice_spec import VoicesSpec
 from processors.watching import Watching
 from schemas.config import Config

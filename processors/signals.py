@@ -11,111 +11,13 @@ from array import array
 from math import isnan, nan, sqrt
 from typing import Any
 
-from processors.catalogue import COMPUTED_NUMBERS, COMPUTED_YES_NO, VITALS, Catalogue
 from processors.facts import Facts
+from processors.history import History, load_history
 from processors.instant import NEVER
-from schemas.config import Config
-from schemas.living import Signals as Parameters
+from processors.signal_spec import LONG_S, SHORT_S, SignalsSpec
 from schemas.outputs import WindowStats
 
-SHORT_S = 10
-"""Windows behind `stagnation` and the trends, s."""
-LONG_S = 60
-"""Windows behind `rigidity`, s."""
-
 CLARITY, CHAOS, TRUST, PAIN = range(4)
-
-
-class Vital:
-    """Bounds of one of the four vitals: optimal band, target, half of its range, and critical bounds (P0)."""
-
-    __slots__ = ("critical_high", "critical_low", "half", "high", "low", "place", "target")
-
-    def __init__(self, name: str, config: Config, catalogue: Catalogue) -> None:
-        metric = config.metrics[name]
-        least, greatest = metric.values
-        low, high = metric.range or metric.values
-        self.place = catalogue.places[name]
-        self.half = (high - low) / 2
-        self.low, self.high = metric.optimal or (low, high)
-        self.target = metric.target if metric.target is not None else (low + high) / 2
-        self.critical_low = metric.low.P0 if metric.low.P0 is not None else least
-        self.critical_high = metric.high.P0 if metric.high.P0 is not None else greatest
-
-
-class SignalsSpec:
-    """Parameters of the signals, with the places of their names."""
-
-    def __init__(self, parameters: Parameters, config: Config, catalogue: Catalogue) -> None:
-        self.parameters = parameters
-        self.names = catalogue.names
-        self.vitals = [Vital(name, config, catalogue) for name in VITALS]
-        self.places = {name: catalogue.places[name] for name in (*COMPUTED_YES_NO, *COMPUTED_NUMBERS)}
-        self.publishable = {name: place for name, place in catalogue.places.items() if place >= catalogue.vitals}
-        self.yes_no = catalogue.yes_no
-        self.drift = catalogue.places["drift"]
-        self.interruptions = catalogue.places["interruptions"]
-        self.stagnation = catalogue.places["stagnation"]
-        self.ttl = int(parameters.ttl)
-        self.lag = int(parameters.volatility_lag) // 1000
-        self.short = int(parameters.stagnation.window) // 1000 // SHORT_S
-        self.trend = int(parameters.trend) // 1000 // SHORT_S
-        self.kept = max(self.short, self.trend)
-        self.long = int(parameters.rigidity.window) // 1000 // LONG_S
-
-
-class History:
-    """Means and standard deviations of the last `size` windows of one vital; NaN where a window was empty.
-
-    `end` is the end (s) of the newest, which stands last.
-    """
-
-    __slots__ = ("end", "means", "spreads")
-
-    def __init__(self, size: int) -> None:
-        self.end = 0
-        self.means = array("d", [nan] * size)
-        self.spreads = array("d", [nan] * size)
-
-    def push(self, end: int, length: int, mean: float, spread: float) -> None:
-        """Adds the window that ends at `end` (s)."""
-        self.reach(end - length, length)
-        self.end = end
-        self.means.pop(0)
-        self.means.append(mean)
-        self.spreads.pop(0)
-        self.spreads.append(spread)
-
-    def reach(self, end: int, length: int) -> None:
-        """Makes the newest window the one that ends at `end`: those without points are empty."""
-        size = len(self.means)
-        missed = min((end - self.end) // length, size)
-        for _ in range(missed):
-            self.means.pop(0)
-            self.means.append(nan)
-            self.spreads.pop(0)
-            self.spreads.append(nan)
-        self.end = max(self.end, end)
-
-    def spread(self, number: int) -> float:
-        """Standard deviation over the last `number` windows: √ (mean of their variances + variance of their means)."""
-        means = self.means[-number:]
-        mean = sum(means) / number
-        within = sum([spread * spread for spread in self.spreads[-number:]]) / number
-        return sqrt(within + sum([(x - mean) * (x - mean) for x in means]) / number)
-
-    def slope(self, number: int) -> float | None:
-        """Slope a minute by least squares over the last `number` windows; None: one is empty."""
-        means = self.means[-number:]
-        middle = (number - 1) / 2
-        mean = sum(means) / number
-        if isnan(mean):
-            return None
-        above = below = 0.0
-        for i, x in enumerate(means):
-            above += (i - middle) * (x - mean)
-            below += (i - middle) * (i - middle)
-        return above / below * (60 / SHORT_S) if below else None
 
 
 class Signals:
@@ -181,12 +83,12 @@ class Signals:
     def window(self, vital: int, stats: WindowStats) -> None:
         """Takes a final window of one of the four vitals, of 10 s or 1 min."""
         if not self._short:
-            self._short = [History(self.spec.kept) for _ in range(4)]
-            self._long = [History(self.spec.long) for _ in range(4)]
+            self._short = [History(self.spec.kept, SHORT_S) for _ in range(4)]
+            self._long = [History(self.spec.long, LONG_S) for _ in range(4)]
         if stats.size_ms == SHORT_S * 1000:
-            self._short[vital].push((stats.start + stats.size_ms) // 1000, SHORT_S, stats.mean, stats.stddev)
+            self._short[vital].push((stats.start + stats.size_ms) // 1000, stats.mean, stats.stddev)
         elif stats.size_ms == LONG_S * 1000:
-            self._long[vital].push((stats.start + stats.size_ms) // 1000, LONG_S, stats.mean, stats.stddev)
+            self._long[vital].push((stats.start + stats.size_ms) // 1000, stats.mean, stats.stddev)
 
     def second(self, second: int, closed: int, facts: Facts) -> None:
         """What changes at a whole second: `closed` is the second up to which windows are final."""
@@ -201,7 +103,7 @@ class Signals:
             if closed % LONG_S == 0:
                 self._set_yes_no("rigidity", self._rigidity(closed), facts)
         self._stagnation_lasts(second * 1000, facts)
-        self._set("creative_potential", self._creative_potential(), facts)
+        self._put(self.spec.potential, self._creative_potential(), facts)
         self.restless = self._is_restless()
 
     def figures(self, facts: Facts) -> None:
@@ -256,9 +158,9 @@ class Signals:
 
     def _rhythm_second(self, facts: Facts) -> None:
         clarity, chaos, trust, pain = self._means
-        weights = self.spec.parameters.delta_rhythm
+        weights = self.spec.weights
         if isnan(clarity + chaos + trust + pain):
-            self._set("delta_rhythm", None, facts)
+            self._put(self.spec.rhythm, nan, facts)
             return
         drift = facts.at(self.spec.drift) or 0.0
         interruptions = facts.at(self.spec.interruptions) or 0.0
@@ -282,11 +184,11 @@ class Signals:
         self._rhythm = weights.memory * previous + (1 - weights.memory) * raw
         self._chaos_average = weights.beta * chaos + (1 - weights.beta) * self._chaos_average
         self._drift_average = weights.beta * drift + (1 - weights.beta) * self._drift_average
-        self._set("delta_rhythm", 100 * self._rhythm, facts)
+        self._put(self.spec.rhythm, 100 * self._rhythm, facts)
 
     def _windows_closed(self, closed: int, facts: Facts) -> None:
         for history in self._short:
-            history.reach(closed, SHORT_S)
+            history.reach(closed)
         self._set_yes_no("stagnation", self._stagnation(), facts)
         self._set("pain_trend", self._short[PAIN].slope(self.spec.trend), facts)
         self._set("trust_trend", self._short[TRUST].slope(self.spec.trend), facts)
@@ -296,8 +198,8 @@ class Signals:
         clarity, chaos = self._short[CLARITY], self._short[CHAOS]
         number = self.spec.short
         unknown = False
-        for i in range(1, number + 1):
-            bright, calm = clarity.means[-i], chaos.means[-i]
+        for back in range(number):
+            bright, calm = clarity.mean(back), chaos.mean(back)
             if bright <= rule.clarity_above or calm >= rule.chaos_below:
                 return False
             unknown = unknown or isnan(bright) or isnan(calm)
@@ -309,9 +211,9 @@ class Signals:
         rule = self.spec.parameters.rigidity
         number = self.spec.long
         for history in self._long:
-            history.reach(closed, LONG_S)
-        for mean in self._long[CLARITY].means[-number:]:
-            if mean <= rule.clarity_above:
+            history.reach(closed)
+        for back in range(number):
+            if self._long[CLARITY].mean(back) <= rule.clarity_above:
                 return False
         unknown = False
         for history in self._long:
@@ -331,10 +233,10 @@ class Signals:
         if facts.known[place] and facts.values[place]:
             if self._stagnant_since < 0:
                 self._stagnant_since = now
-            self._set("stagnation_duration", float(now - self._stagnant_since), facts)
+            self._put(self.spec.duration, float(now - self._stagnant_since), facts)
         else:
             self._stagnant_since = -1
-            self._set("stagnation_duration", 0.0 if facts.known[place] else None, facts)
+            self._put(self.spec.duration, 0.0 if facts.known[place] else nan, facts)
 
     def _creative_potential(self) -> float:
         chaos, trust = self._means[CHAOS], self._means[TRUST]
@@ -355,13 +257,18 @@ class Signals:
         self._set(name, None if value is None else 1.0 if value else 0.0, facts)
 
     def _set(self, name: str, value: float | None, facts: Facts) -> None:
-        place = self.spec.places[name]
-        if value is None or isnan(value):
-            self._computed.pop(place, None)
-            value = None
-        else:
-            self._computed[place] = value
-        if place not in self._published:
+        self._put(self.spec.places[name], nan if value is None else value, facts)
+
+    def _put(self, place: int, value: float, facts: Facts) -> None:
+        """Sets a computed signal; NaN: unknown."""
+        if isnan(value):
+            if place in self._computed:
+                del self._computed[place]
+                if place not in self._published:
+                    facts.set_signal(place, None)
+            return
+        self._computed[place] = value
+        if not self._published or place not in self._published:
             facts.set_signal(place, value)
 
     # --- state ---
@@ -393,21 +300,11 @@ class Signals:
             if name in spec.publishable:
                 self.publish(spec.publishable[name], value, ts, facts)
         if histories:
-            self._short = [_history(item, spec.kept) for item in histories[:4]]
-            self._long = [_history(item, spec.long) for item in histories[4:]]
+            self._short = [load_history(item, spec.kept, SHORT_S) for item in histories[:4]]
+            self._long = [load_history(item, spec.long, LONG_S) for item in histories[4:]]
         if recent is not None and len(recent) == 8 * (4 * spec.lag + 4):
             self._recent = array("d", recent)
         self.restless = self._is_restless()
-
-
-def _history(item: list[Any], size: int) -> History:
-    history = History(size)
-    end, means, spreads = item
-    history.end = end
-    for ours, theirs in ((history.means, array("d", means)), (history.spreads, array("d", spreads))):
-        kept = min(len(ours), len(theirs))
-        ours[size - kept :] = theirs[len(theirs) - kept :]
-    return history
 
 
 def _yes_no(value: float) -> float:
