@@ -10,18 +10,30 @@ from typing import Any
 
 from tests.deploy.files import DEPLOY
 
-DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana" / "dashboards" / "slo-compliance.json").read_text(encoding="utf-8"))
-PANELS: dict[str, dict[str, Any]] = {panel["title"]: panel for panel in DASHBOARD["panels"] if panel["type"] != "row"}
-VARIABLES: dict[str, dict[str, Any]] = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
+FOLDER = DEPLOY / "grafana" / "dashboards"
+
+
+class Dashboard:
+    """A dashboard's file: its panels by title, its variables by name."""
+
+    def __init__(self, name: str) -> None:
+        self.body: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        self.panels: dict[str, dict[str, Any]] = {panel["title"]: panel for panel in self.body["panels"] if panel["type"] != "row"}
+        self.variables: dict[str, dict[str, Any]] = {variable["name"]: variable for variable in self.body["templating"]["list"]}
+
+    def sql(self, title: str) -> str:
+        """The query of a panel."""
+        (target,) = self.panels[title]["targets"]
+        text: str = target["rawSql"]
+        return text
+
+
+DASHBOARDS = {name: Dashboard(name) for name in ("slo-compliance", "voice-health")}
+SLO = DASHBOARDS["slo-compliance"]
+VOICES = DASHBOARDS["voice-health"]
+EVERY_PANEL = [(name, title) for name, dashboard in DASHBOARDS.items() for title in sorted(dashboard.panels)]
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::(\w+))?\}")
-
-
-def sql_of(title: str) -> str:
-    """The query of a panel."""
-    (target,) = PANELS[title]["targets"]
-    text: str = target["rawSql"]
-    return text
 
 
 def _quoted(value: str) -> str:

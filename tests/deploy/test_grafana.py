@@ -1,4 +1,4 @@
-"""The dashboard: every panel's query runs on the real engine, over rows whose answers are known."""
+"""The dashboards: every panel's query runs on the real engine, over rows whose answers are known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from sinks.clickhouse.settings import Settings
 from sinks.clickhouse.store import Store as SinkStore
 from tests.conftest import Store
 from tests.deploy.files import DEPLOY, services
-from tests.deploy.grafana import DASHBOARD, PANELS, VARIABLES, sql_of, with_macros, with_variables
+from tests.deploy.grafana import DASHBOARDS, EVERY_PANEL, SLO, VOICES, with_macros, with_variables
+from tests.deploy.living import fill
 
 START = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 """Yesterday: rows that are old are deleted."""
@@ -37,8 +38,8 @@ class Queries:
         text = with_macros(with_variables(sql, self.values), START, END, interval_s)
         return list(self.client.query(text).named_results())
 
-    def panel(self, title: str) -> list[dict[str, Any]]:
-        return self.ask(sql_of(title))
+    def panel(self, title: str, dashboard: str = "slo-compliance") -> list[dict[str, Any]]:
+        return self.ask(DASHBOARDS[dashboard].sql(title))
 
 
 def _at(seconds: float) -> datetime:
@@ -133,17 +134,18 @@ def queries(store: Store) -> Iterator[Queries]:
     ]
     columns = ["id", "reason", "detail", "tenant", "subject", "metric", "topic", "partition", "offset", "index", "bytes", "ts", "day"]
     client.insert("dead_letters", dead, column_names=columns)
+    fill(client, START)
     yield Queries(client, settings.database)
     client.command(f"DROP DATABASE {settings.database}")
     client.close()
 
 
-@pytest.mark.parametrize("title", sorted(PANELS))
-def test_every_panel_gives_rows(queries: Queries, title: str) -> None:
+@pytest.mark.parametrize(("dashboard", "title"), EVERY_PANEL)
+def test_every_panel_gives_rows(queries: Queries, dashboard: str, title: str) -> None:
     """Its query runs, and what a graph needs is there: for a series a time in order, then numbers and texts for names."""
-    rows = queries.panel(title)
+    rows = queries.panel(title, dashboard)
     assert rows
-    panel = PANELS[title]
+    panel = DASHBOARDS[dashboard].panels[title]
     if panel["type"] == "timeseries":
         times = [row["time"] for row in rows]
         assert times == sorted(times)
@@ -154,13 +156,13 @@ def test_every_panel_gives_rows(queries: Queries, title: str) -> None:
         assert panel["targets"][0]["format"] == 1
 
 
-@pytest.mark.parametrize("title", sorted(PANELS))
-def test_every_panel_bears_an_empty_namespace(queries: Queries, title: str) -> None:
+@pytest.mark.parametrize(("dashboard", "title"), EVERY_PANEL)
+def test_every_panel_bears_an_empty_namespace(queries: Queries, dashboard: str, title: str) -> None:
     """Before the first verdict a panel is empty, not broken."""
     old = queries.values
     queries.values = old | {"tenant": ["nobody"]}
     try:
-        rows = queries.panel(title)
+        rows = queries.panel(title, dashboard)
     finally:
         queries.values = old
     assert rows == [] or title == "Dead letters by reason"
@@ -203,9 +205,9 @@ def test_unknown_is_told_by_its_reason(queries: Queries) -> None:
 def test_points_per_second_is_a_rate(queries: Queries) -> None:
     """Four metrics with 100 points and 20 late ones in 10 s are 48 a second, whatever the step."""
     for interval in (10, 60):
-        rates = [row["points per second"] for row in queries.ask(sql_of("Points per second"), interval)]
+        rates = [row["points per second"] for row in queries.ask(SLO.sql("Points per second"), interval)]
         assert rates == pytest.approx([48.0] * (600 // interval))
-    assert PANELS["Points per second"]["interval"] == "10s"
+    assert SLO.panels["Points per second"]["interval"] == "10s"
 
 
 def test_dead_letters_are_counted_by_reason(queries: Queries) -> None:
@@ -216,15 +218,17 @@ def test_dead_letters_are_counted_by_reason(queries: Queries) -> None:
 
 def test_variables_list_what_is_there(queries: Queries) -> None:
     """Namespaces, tenants and subjects to choose from."""
-    assert {"database": queries.database} in queries.ask(VARIABLES["database"]["query"])
-    assert queries.ask(VARIABLES["tenant"]["query"]) == [{"tenant": "default"}]
-    assert queries.ask(VARIABLES["subject"]["query"]) == [{"subject": "alpha"}, {"subject": "beta"}]
+    for dashboard in DASHBOARDS.values():
+        asked = {name: queries.ask(variable["query"]) for name, variable in dashboard.variables.items()}
+        assert {"database": queries.database} in asked["database"]
+        assert asked["tenant"] == [{"tenant": "default"}]
+        assert asked["subject"] == [{"subject": "alpha"}, {"subject": "beta"}]
 
 
 def test_queries_read_views_alone() -> None:
     """Tables may hold a row twice until their parts are merged; people read the views."""
-    for title in PANELS:
-        sql = sql_of(title)
+    for dashboard, title in EVERY_PANEL:
+        sql = DASHBOARDS[dashboard].sql(title)
         assert "${database}.v_" in sql
         assert sql.count("${database}.") == sql.count("${database}.v_")
 
@@ -236,19 +240,24 @@ def test_the_bands_are_those_of_the_configuration() -> None:
         expected: list[dict[str, Any]] = [{"color": colours["OK"] if metric.low.P2 is None else colours["BLOCK"], "value": None}]
         sides = [(metric.low.P1, "WARN"), (metric.low.P2, "OK"), (metric.high.P2, "WARN"), (metric.high.P1, "BLOCK")]
         expected += [{"color": colours[level], "value": bound} for bound, level in sides if bound is not None]
-        assert PANELS[name]["fieldConfig"]["defaults"]["thresholds"]["steps"] == expected
+        assert SLO.panels[name]["fieldConfig"]["defaults"]["thresholds"]["steps"] == expected
 
 
 def test_panels_stand_side_by_side() -> None:
     """None lies over another, and ids are their own."""
+    for dashboard in DASHBOARDS.values():
+        _stand_side_by_side(dashboard.body["panels"])
+
+
+def _stand_side_by_side(panels: list[dict[str, Any]]) -> None:
     taken: set[tuple[int, int]] = set()
-    for panel in DASHBOARD["panels"]:
+    for panel in panels:
         grid = panel["gridPos"]
         cells = {(x, y) for x in range(grid["x"], grid["x"] + grid["w"]) for y in range(grid["y"], grid["y"] + grid["h"])}
         assert not cells & taken, panel["title"]
         assert grid["x"] + grid["w"] <= 24
         taken |= cells
-    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    ids = [panel["id"] for panel in panels]
     assert len(set(ids)) == len(ids)
 
 
@@ -256,7 +265,8 @@ def test_provisioning_names_what_the_dashboard_and_compose_have() -> None:
     """Data source, folder of dashboards and password's file are the same in all three places."""
     folder = DEPLOY / "grafana" / "provisioning"
     (source,) = yaml.safe_load((folder / "datasources" / "clickhouse.yml").read_text())["datasources"]
-    used = {panel["datasource"]["uid"] for panel in PANELS.values()} | {variable["datasource"]["uid"] for variable in VARIABLES.values()}
+    parts = [part for dashboard in DASHBOARDS.values() for part in (*dashboard.panels.values(), *dashboard.variables.values())]
+    used = {part["datasource"]["uid"] for part in parts}
     assert used == {source["uid"]}
     grafana = services()["grafana"]
     assert source["type"] in grafana["environment"]["GF_PLUGINS_PREINSTALL_SYNC"]
@@ -266,3 +276,11 @@ def test_provisioning_names_what_the_dashboard_and_compose_have() -> None:
     mounted = {mount.split(":")[1]: mount.split(":")[0] for mount in grafana["volumes"]}
     assert mounted[provider["options"]["path"]] == "./deploy/grafana/dashboards"
     assert grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"].endswith("/slo-compliance.json")
+
+
+def test_the_dashboards_lead_to_each_other() -> None:
+    """Each by the other's address, keeping the time that is looked at."""
+    for one, other in ((SLO, VOICES), (VOICES, SLO)):
+        (link,) = [link for link in one.body["links"] if link["url"].startswith("/d/")]
+        assert link["url"] == f"/d/{other.body['uid']}"
+        assert link["keepTime"]
