@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
+import orjson
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
@@ -15,7 +16,9 @@ from litestar.params import Parameter
 from gateway.errors import Problem, problem
 from gateway.keys import SubjectKey
 from gateway.living import Life
-from gateway.paging import cursor_of, named_of, opened
+from gateway.paging import asked, cursor_of, named_of, opened
+from schemas import events
+from schemas.points import MAX_TS_MS
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
@@ -30,6 +33,9 @@ Cursor = Annotated[str | None, Parameter(max_length=2048, description="`next` of
 AlertState = Literal["pending", "firing", "acknowledged", "silenced"]
 ActionState = Literal["approved", "awaiting_approval", "dispatched", "acknowledged"]
 
+Before = Annotated[int | None, Parameter(ge=0, le=MAX_TS_MS, description="Epoch milliseconds; left out: the newest.")]
+
+_AWAY = {503: ResponseSpec(Problem, description="ClickHouse is away", generate_examples=False)}
 _UNREAD = {503: ResponseSpec(Problem, description="Kafka was not read to its end yet", generate_examples=False)}
 
 Item = tuple[tuple[str, ...], Callable[[], bytes]]
@@ -98,6 +104,47 @@ def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
     ) -> Response[bytes]:
         return _page(speaking(namespace, tenant, subject, active), limit, cursor, 2)
 
+    async def past(what: str, namespace: str | None, limit: int, before: int | None, **where: str | None) -> Response[bytes]:
+        bound: dict[str, Any] = {name: value for name, value in where.items() if value is not None}
+        bound["before"] = MAX_TS_MS if before is None else before
+        found = await asked(gateway.queries.past(named_of(gateway.settings.namespaces, namespace), what, bound, limit))
+        return Response(orjson.dumps({"items": found}), media_type=MediaType.JSON)
+
+    @get(
+        "/api/v1/alerts/past",
+        summary="History of alerts",
+        description="The last state of each, newest first; `before` pages on by the time `last`.",
+        tags=["history"],
+        responses=_AWAY,
+    )
+    async def past_alerts(
+        namespace: Namespace = None,
+        tenant: Tenant = None,
+        subject: Subject = None,
+        only: Annotated[AlertState | Literal["resolved"] | None, Parameter(query="state")] = None,
+        priority: Literal["P0", "P1", "P2"] | None = None,
+        limit: Limit = 50,
+        before: Before = None,
+    ) -> Response[bytes]:
+        return await past("alerts", namespace, limit, before, tenant=tenant, subject=subject, state=only, priority=priority)
+
+    @get(
+        "/api/v1/actions/past",
+        summary="History of actions",
+        description="The last state of each, newest first; `before` pages on by the time `ts`.",
+        tags=["history"],
+        responses=_AWAY,
+    )
+    async def past_actions(
+        namespace: Namespace = None,
+        tenant: Tenant = None,
+        subject: Subject = None,
+        only: Annotated[events.ActionState | None, Parameter(query="state")] = None,
+        limit: Limit = 50,
+        before: Before = None,
+    ) -> Response[bytes]:
+        return await past("actions", namespace, limit, before, tenant=tenant, subject=subject, state=only)
+
     @get(
         "/api/v1/alerts",
         summary="Open alerts",
@@ -137,7 +184,7 @@ def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
     ) -> Response[bytes]:
         return _page(actions(lives(namespace, tenant, subject), only), limit, cursor, 3)
 
-    return [voices_status, open_alerts, open_actions]
+    return [voices_status, open_alerts, open_actions, past_alerts, past_actions]
 
 
 def _voices_of(key: SubjectKey, life: Life) -> bytes:

@@ -1,14 +1,32 @@
-"""What every list has in common: the namespace that is asked for, and the cursor of the page that follows."""
+"""What every list has in common: the namespace that is asked for, the cursor of the page that follows, a store that may be away."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from gateway.errors import problem
+from gateway.queries import StoreAway, TooMuch
+
+T = TypeVar("T")
+
+
+async def asked(answer: Awaitable[T]) -> T:
+    """The store's answer.
+
+    Raises:
+        HTTPException: 503, it is away, or it gave the query up.
+    """
+    try:
+        return await answer
+    except StoreAway as error:
+        raise problem(503, f"clickhouse: {error}", 1) from None
+    except TooMuch as error:
+        raise problem(503, f"clickhouse: query given up: {error}", 5) from None
 
 
 def named_of(names: tuple[str, ...], namespace: str | None) -> str:

@@ -155,6 +155,34 @@ class Queries:
         rows = await self._ask(namespace, _VERDICT, {"id": identity})
         return _verdict(rows[0]) if rows else None
 
+    async def past(self, namespace: str, what: str, bound: dict[str, Any], limit: int) -> list[dict[str, Any]]:
+        """The last state of each of `alerts` or `actions`, newest first, ready for orjson.
+
+        `bound` holds tenant, subject, state and priority where they are asked for, and `before` (ms).
+
+        Raises:
+            StoreAway, TooMuch: as their names say.
+        """
+        columns, named, at = LIVES[what]
+        inner = [f"{name} = {{{name}:String}}" for name in ("tenant", "subject") if name in bound] or ["1"]
+        outer = [f"{name} = {{{name}:String}}" for name in ("state", "priority") if name in bound]
+        told = ", ".join(_LIFE_TIMES.get(name, f"`{name}`") for name in columns)
+        outer.append(f"x.{at} < fromUnixTimestamp64Milli({{before:Int64}})")
+        latest = f"SELECT * FROM DB.{what} FINAL WHERE {' AND '.join(inner)} ORDER BY {_POSITION} DESC LIMIT 1 BY {named}"  # noqa: S608 - our names
+        sql = f"SELECT {told} FROM ({latest}) AS x WHERE {' AND '.join(outer)} ORDER BY x.{at} DESC, id DESC LIMIT {{limit:UInt32}}"  # noqa: S608
+        rows = await self._ask(namespace, sql, {**bound, "limit": limit})
+        return [{"namespace": namespace, **_opened(dict(zip(columns, row, strict=True)))} for row in rows]
+
+
+def _opened(row: dict[str, Any]) -> dict[str, Any]:
+    """Nested parts, stored as JSON, go through as they are."""
+    for name in ("evidence", "review", "effect"):
+        if name in row:
+            row[name] = orjson.Fragment(row[name]) if row[name] else None
+    if "flapping" in row:
+        row["flapping"] = bool(row["flapping"])
+    return row
+
 
 def _verdict(row: Sequence[Any]) -> dict[str, Any]:
     """The row as a message: `previous` and `evidence`, stored as JSON, go through as they are."""
@@ -177,6 +205,34 @@ VERDICT_COLUMNS = (
     "id", "tenant", "subject", "metric", "level", "priority", "reason", "previous", "value", "fast_value", "statistic", "window_ms",
     "bound", "side", "since", "evidence", "config",
 )  # fmt: skip
+
+LIVES = {
+    "alerts": (
+        (
+            "id", "alert_id", "tenant", "subject", "metric", "kind", "level", "priority", "state", "previous", "threshold", "side",
+            "value", "statistic", "window_ms", "since", "first", "last", "group", "auto_actions", "voice_triggers", "chain", "step",
+            "flapping", "resolution", "by", "why", "evidence", "config", "ts",
+        ),
+        "alert_id",
+        "last",
+    ),
+    "actions": (
+        (
+            "id", "action_id", "tenant", "subject", "action", "metric", "level", "state", "previous", "strength", "review", "effect",
+            "until", "by", "why", "evidence", "config", "ts",
+        ),
+        "action_id",
+        "ts",
+    ),
+}  # fmt: skip
+"""Of what has a life: its columns as they are told, what names it, and by which time it is listed."""
+
+_LIFE_TIMES = {
+    name: f"toUnixTimestamp64Milli(x.{name}) AS {name}_ms" for name in ("since", "first", "last", "ts")
+} | {"until": "if(isNull(x.until), NULL, toUnixTimestamp64Milli(assumeNotNull(x.until))) AS until_ms"}  # fmt: skip
+
+_POSITION = "arrayMap(part -> toUInt64OrZero(part), arraySlice(splitByChar('-', id), 2, 3))"
+"""An id begins with its place in the log: of one subject the greatest is the latest."""
 
 _WHOSE = "tenant = {tenant:String} AND subject = {subject:String} AND metric = {metric:String}"
 

@@ -15,8 +15,8 @@ from litestar.params import Parameter
 
 from gateway.errors import Problem, problem
 from gateway.keys import Key
-from gateway.paging import cursor_of, named_of, opened
-from gateway.queries import SERIES_POINTS, StoreAway, TooMuch, default_step
+from gateway.paging import asked, cursor_of, named_of, opened
+from gateway.queries import SERIES_POINTS, default_step
 from gateway.settings import Explanation
 from schemas.points import MAX_TS_MS
 
@@ -115,7 +115,7 @@ def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
             raise problem(
                 400, f"step: more than {SERIES_POINTS} steps between from and to; the least is {-(-(end - begin) // SERIES_POINTS)}"
             )
-        rows = await _store(queries.series(named(namespace), tenant, subject, metric, begin, end, step))
+        rows = await asked(queries.series(named(namespace), tenant, subject, metric, begin, end, step))
         return Series(step, rows)
 
     @get("/api/v1/verdicts", summary="History of verdicts", description="Newest first.", tags=["history"], responses=_AWAY)
@@ -126,7 +126,7 @@ def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
         limit: Annotated[int, Parameter(ge=1, le=VERDICTS_LIMIT)] = 50,
     ) -> Response[bytes]:
         where = named(namespace)
-        found = await _store(queries.verdicts(where, tenant, subject, limit))
+        found = await asked(queries.verdicts(where, tenant, subject, limit))
         return json_response(orjson.dumps({"items": [_verdict(where, row) for row in found]}))
 
     @get(
@@ -140,7 +140,7 @@ def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
         recent = world.recent.get((where, identity))
         if recent is not None:  # the sink may be some hundred ms behind
             return json_response(recent)
-        row = await _store(queries.verdict(where, identity))
+        row = await asked(queries.verdict(where, identity))
         if row is None:
             raise problem(404, "no verdict of that id")
         return json_response(orjson.dumps(_verdict(where, row)))
@@ -175,15 +175,6 @@ def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
                 raise problem(503, f"kafka: {error}", 1) from None
 
     return [status, series, verdicts, verdict, explain]
-
-
-async def _store(asked: Any) -> Any:
-    try:
-        return await asked
-    except StoreAway as error:
-        raise problem(503, f"clickhouse: {error}", 1) from None
-    except TooMuch as error:
-        raise problem(503, f"clickhouse: query given up: {error}", 5) from None
 
 
 def _verdict(namespace: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -160,3 +160,36 @@ def test_a_store_that_comes_later_is_found(spawn_gateway: Callable[..., Running]
             process.wait(10)
         eventually(lambda: client.get("/readyz").status_code == 503, "away again")
         assert client.get("/api/slo/status").status_code == 200
+
+
+def test_the_past_of_alerts_and_actions_holds_the_last_state_of_each(served: Running, tables: Any, space: str) -> None:
+    """Newest first, filtered and paged; what is nested comes as JSON, a state that stands in the log later wins."""
+    when = "toDateTime64({}, 3, 'UTC')"
+    for n, (named, state, last, priority) in enumerate(
+        [("a-1", "firing", T, "P0"), ("a-1", "resolved", T + 1000, "P0"), ("a-2", "acknowledged", T + 2000, "P2")]
+    ):
+        tables.command(
+            "INSERT INTO alerts (id, alert_id, tenant, subject, metric, kind, level, priority, state, since, first, last, `group`, chain, "
+            f"step, flapping, evidence, config, ts, day) VALUES ('0-{n + 9}-0-0-aa','{named}','default','alpha','chaos','slo','BLOCK',"
+            f"'{priority}','{state}',{when.format(T / 1000)},{when.format(T / 1000)},{when.format(last / 1000)},'g','{priority}',0,1,"
+            f"'{{\"id\":\"x\"}}','c',{when.format(last / 1000)},'2025-11-06')"
+        )
+    for n, state in enumerate(["requested", "refused"]):
+        tables.command(
+            "INSERT INTO actions (id, action_id, tenant, subject, action, metric, level, state, strength, review, effect, evidence, "
+            f"config, ts, day) VALUES ('0-{n + 9}-0-1-aa','x-1','default','alpha','stabilize_system','chaos','P0','{state}',5,"
+            f"'{{\"by\":\"iskriv\"}}','null','{{}}','c',{when.format(T / 1000)},'2025-11-06')"
+        )
+    with served.client() as client:
+        items = client.get("/api/v1/alerts/past", params={"subject": "alpha"}).json()["items"]
+        assert [(each["alert_id"], each["state"], each["last"]) for each in items] == [
+            ("a-2", "acknowledged", T + 2000),
+            ("a-1", "resolved", T + 1000),
+        ]
+        assert (items[0]["namespace"], items[0]["evidence"], items[0]["flapping"], items[0]["by"]) == (space, {"id": "x"}, True, None)
+        for query in ({"state": "resolved"}, {"priority": "P0"}, {"before": T + 2000}):
+            answer = client.get("/api/v1/alerts/past", params=query)
+            assert [each["alert_id"] for each in answer.json()["items"]] == ["a-1"], query
+        (action,) = client.get("/api/v1/actions/past").json()["items"]
+        assert (action["action_id"], action["state"], action["review"], action["until"]) == ("x-1", "refused", {"by": "iskriv"}, None)
+        assert client.get("/api/v1/actions/past", params={"tenant": "nobody"}).json() == {"items": []}
