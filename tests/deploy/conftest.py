@@ -53,10 +53,10 @@ def processes(kafka: str, store: Store, tmp_path_factory: pytest.TempPathFactory
     password.write_text(store.password)
     given = {key: str(value) for key, value in services()["sink"]["environment"].items()}
     changed = {"ISKRA_KAFKA": kafka, "ISKRA_CLICKHOUSE": store.url, "ISKRA_NAMESPACE": namespace, "ISKRA_METRICS_HOST": "127.0.0.1"}
-    environment = {**os.environ, **given, **changed, CLICKHOUSE_PASSWORD_FILE_ENV: str(password)}
+    environment = {**os.environ, **given, **changed, CLICKHOUSE_PASSWORD_FILE_ENV: str(password), "ISKRA_DATA": str(folder / "data")}
     found = Processes(namespace, 0, {})
     with ExitStack() as stack:
-        for name, fixed in (("worker-1", "9100"), ("sink", "9100"), ("gateway", "8080")):
+        for name, fixed in (("worker-1", "9100"), ("sink", "9100"), ("notify", "9100"), ("gateway", "8080")):
             port = ports.free_port()
             moved = {fixed: str(port), "0.0.0.0": "127.0.0.1", "/etc/iskra": str(ROOT / "config")}  # noqa: S104 - replaced
             arguments = [moved.get(argument, argument) for argument in services()[name]["command"]]

@@ -41,8 +41,8 @@ def test_an_unknown_key_would_be_noticed() -> None:
 
 
 def test_has_every_part() -> None:
-    """Broker, store, two workers, sink, gateway, reporter, pages' proxy, metrics, alerts, dashboards."""
-    ours = {"worker-1", "worker-2", "sink", "gateway", "reporter"}
+    """Broker, store, two workers, sink, notifier, gateway, reporter, pages' proxy, metrics, alerts, dashboards."""
+    ours = {"worker-1", "worker-2", "sink", "notify", "gateway", "reporter"}
     assert ours | {"kafka", "clickhouse", "nginx", "prometheus", "alertmanager", "grafana"} == set(LONG_RUNNING)
 
 
@@ -172,8 +172,9 @@ def test_commands_are_ones_that_iskra_takes(name: str, monkeypatch: pytest.Monke
     else:
         parsed(arguments)
     sources = "".join(path.read_text() for path in (ROOT / "iskra").rglob("*.py"))
+    named = (ROOT / "config" / "notify.yml").read_text()  # the notifier reads what its configuration names
     for key in service["environment"]:
-        assert f'"{key}"' in sources, f"nobody reads {key}"
+        assert f'"{key}"' in sources or f"_env: {key}}}" in named, f"nobody reads {key}"
 
 
 def test_a_wrong_option_would_be_noticed() -> None:
@@ -202,10 +203,11 @@ def test_prometheus_reads_services_that_exist() -> None:
     """Every target is a service of docker-compose.yml, at a port where it serves its figures."""
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     targets = {target for job in config["scrape_configs"] for group in job["static_configs"] for target in group["targets"]}
-    ours = {"worker-1:9100", "worker-2:9100", "sink:9100", "gateway:8080"}
+    watched = {"worker-1:9100", "worker-2:9100", "sink:9100", "gateway:8080"}
+    ours = watched | {"notify:9100"}
     assert targets == ours | {"clickhouse:9363", "127.0.0.1:9090", "alertmanager:9093", "grafana:3000"}
     told = {argument.removeprefix("--metrics=http://").removesuffix("/metrics") for argument in SERVICES["reporter"]["command"][1:]}
-    assert told == ours
+    assert told == watched
     for target in ours:
         name, port = target.split(":")
         assert port in SERVICES[name]["command"], target

@@ -29,9 +29,10 @@ def _commands(path: Path) -> list[list[str]]:
     return [shlex.split(code.removeprefix(prefix)) for code in codes for prefix in prefixes if code.startswith(prefix)]
 
 
-def test_all_four_are_there() -> None:
-    """Deployment, running, trouble, backups."""
-    assert [path.name for path in DOCUMENTS] == ["backup-and-restore.md", "deployment.md", "running.md", "troubleshooting.md"]
+def test_all_are_there() -> None:
+    """Backups, deployment, escalation, running, trouble."""
+    names = ["backup-and-restore.md", "deployment.md", "escalation.md", "running.md", "troubleshooting.md"]
+    assert [path.name for path in DOCUMENTS] == names
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
