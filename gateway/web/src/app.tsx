@@ -8,12 +8,16 @@ import { rank } from "./logic/need";
 import { viewOf } from "./logic/view";
 import { levelText } from "./logic/why";
 import { selectionOf, urlOf } from "./route";
+import { Actions, Waiting } from "./ui/actions";
+import { Alerts } from "./ui/alerts";
 import { namesOf } from "./ui/bits";
 import { Empty } from "./ui/empty";
 import { Icon } from "./ui/glyph";
 import { Header } from "./ui/header";
 import { Hero } from "./ui/hero";
 import { List } from "./ui/list";
+import { type Scene, useSeconds } from "./ui/scene";
+import { Speaking } from "./ui/speaking";
 import { SpeechContext } from "./ui/speech";
 import { Verdicts } from "./ui/verdicts";
 import { Vitals } from "./ui/vitals";
@@ -93,6 +97,22 @@ export function App({ pulse }: { pulse: Pulse }) {
   const wallNow = now ?? Date.now();
   const view = focus && config ? viewOf(focus, config, now) : null;
 
+  const { life } = focus ?? {};
+  useSeconds(now !== null && Boolean(life?.alerts?.open.length || life?.actions?.open.length));
+  const isFirst = pulse.namespace === pulse.hello?.namespaces[0];
+  const scene: Scene | null =
+    focus && view && config
+      ? {
+          focus,
+          config,
+          time: view.time,
+          logTime: isFirst && now !== null ? now : view.time,
+          today: wallNow,
+          commands: pulse.hello?.namespaces[0] ?? null,
+          live: now !== null,
+        }
+      : null;
+
   // A verdict that the address names may be older than those at hand.
   const wantedId = selection.verdict;
   const atHand = wantedId
@@ -160,7 +180,7 @@ export function App({ pulse }: { pulse: Pulse }) {
             >
               <Icon name="back" /> {t.allSubjects}
             </button>
-            {focus && view && config && (
+            {focus && view && config && scene && (
               <>
                 <Hero focus={focus} row={row} view={view} now={now} labels={labels} onOpen={open} />
                 {pulse.known && !known && pulse.namespace && focus.pastPoints !== "loading" ? (
@@ -177,7 +197,11 @@ export function App({ pulse }: { pulse: Pulse }) {
                       wallNow={wallNow}
                     />
                     <div class="col">
+                      <Waiting scene={scene} />
+                      <Alerts scene={scene} />
+                      <Speaking scene={scene} view={view} />
                       {opened && <Why status={opened} current={current} config={config} today={wallNow} />}
+                      <Actions scene={scene} />
                       <Verdicts
                         key={`${focus.namespace}|${focus.tenant}|${focus.subject}`}
                         focus={focus}

@@ -1,5 +1,7 @@
 /** What crosses the wire between the gateway and the page. Times are epoch milliseconds, values plain numbers. */
 
+import type { Life, LifeLine, Living } from "./life";
+
 export type Level = "OK" | "WARN" | "BLOCK" | "UNKNOWN";
 export type Priority = "P0" | "P1" | "P2";
 export type Side = "low" | "high";
@@ -76,6 +78,8 @@ export interface Config {
   time: { allowed_lateness: number };
   defaults: Judging;
   metrics: Record<string, MetricConfig>;
+  /** Null or absent: statuses alone. */
+  living?: Living | null;
 }
 
 export interface Hello {
@@ -102,6 +106,9 @@ export interface Snapshot {
   subjects: SubjectSeen[];
   /** How many statuses there are, if not all of them are in it. */
   total?: number;
+  /** Subjects in whom something lives; absent from an older gateway. */
+  lives?: LifeLine[];
+  life?: Life;
 }
 
 export interface Delta {
@@ -113,13 +120,15 @@ export interface Delta {
   points?: [metric: string, ts: number, value: number][];
   sparks?: Record<string, number>;
   removed?: string[];
+  lives?: LifeLine[];
+  life?: Life;
 }
 
 export type ServerMessage =
   | Hello
   | Snapshot
   | Delta
-  | { type: "resumed"; seq: number }
+  | { type: "resumed"; seq: number; life?: Life }
   | { type: "parts"; kafka: boolean; clickhouse: boolean }
   | { type: "pong"; server_time: number; echo: number }
   | { type: "error"; message: string };

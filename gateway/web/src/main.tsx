@@ -6,6 +6,7 @@ import "./styles/base.css";
 import "./styles/shell.css";
 import "./styles/list.css";
 import "./styles/subject.css";
+import "./styles/living.css";
 import "./styles/narrow.css";
 import { render } from "preact";
 import { App } from "./app";

@@ -1,5 +1,7 @@
 /** English. `**…**` marks what is set bold. Every other language has the same keys (the type sees to it). */
 
+import { enLife } from "./en-life";
+
 const plural = (n: number, one: string, many: string) => (n === 1 ? one : many);
 
 export const en = {
@@ -172,6 +174,8 @@ export const en = {
     leaveUp: (edge: string, dwell: string) => `It ends when the mean is at least ${edge} for ${dwell}.`,
     leaveDown: (edge: string, dwell: string) => `It ends when the mean is at most ${edge} for ${dwell}.`,
   },
+
+  life: enLife,
 
   of: (metric: string) => metric,
   error: (message: string) => `The server says: ${message}`,

@@ -1,6 +1,7 @@
 /** Русский. */
 
 import type { Texts } from "./en";
+import { ruLife } from "./ru-life";
 
 const rules = new Intl.PluralRules("ru");
 
@@ -177,6 +178,8 @@ export const ru: Texts = {
     leaveUp: (edge, dwell) => `Кончится, когда среднее будет не ниже ${edge} в течение ${dwell}.`,
     leaveDown: (edge, dwell) => `Кончится, когда среднее будет не выше ${edge} в течение ${dwell}.`,
   },
+
+  life: ruLife,
 
   of: (metric) => metric,
   error: (message) => `Сервер отвечает: ${message}`,

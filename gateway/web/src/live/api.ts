@@ -1,10 +1,14 @@
 /** The gateway's REST endpoints that the page reads. */
 
 import type { SeriesRow, Status } from "../contract";
+import type { CommandBody, Place } from "../life";
 
 /** The endpoint answered, but not with what was asked for. */
 export class Refused extends Error {
-  constructor(readonly status: number) {
+  constructor(
+    readonly status: number,
+    readonly detail = "",
+  ) {
     super(`HTTP ${status}`);
   }
 }
@@ -57,6 +61,18 @@ export interface Explanation {
 /** The verdict computed again from the log. Throws `Refused` with 404 or 501 where that is not offered. */
 export function explain(namespace: string, id: string): Promise<Explanation> {
   return get(`/api/v1/verdicts/${encodeURIComponent(id)}/explain`, { namespace }, null);
+}
+
+/** Gives a command; answers once it stands in the log. Throws `Refused` with the reason. */
+export async function command(body: CommandBody): Promise<Place> {
+  const answer = await fetch("/api/v1/commands", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const told: unknown = await answer.json().catch(() => null);
+  if (!answer.ok) throw new Refused(answer.status, (told as { detail?: string } | null)?.detail ?? "");
+  return told as Place;
 }
 
 function plain({ namespace, tenant, subject }: Who): Record<string, string> {

@@ -1,10 +1,12 @@
 /** The one subject that is looked at closely: its points of the last minutes and its verdicts. */
 
 import type { Config, Delta, Status } from "../contract";
+import type { Life } from "../life";
 import { SPAN } from "../logic/axis";
 import { Ages, subjectTime } from "../logic/clock";
 import { Track } from "../logic/track";
 import * as api from "./api";
+import { Commands } from "./commands";
 
 /** Seconds of history that are kept: the axis, a window before it, and the 60 s that volatility looks back. */
 const KEPT = SPAN + 120;
@@ -29,6 +31,9 @@ export class Focus {
   /** A verdict that the address names and that is not among the latest. */
   extra: Status | null = null;
 
+  life: Life = {};
+  readonly commands: Commands;
+
   private abort = new AbortController();
   private readonly asked = new Set<string>();
   private late = 0;
@@ -40,7 +45,15 @@ export class Focus {
     /** Whether the namespace is the live one, whose time is the wall clock's. */
     private readonly live: boolean,
     private readonly changed: () => void,
-  ) {}
+  ) {
+    this.commands = new Commands(changed);
+  }
+
+  /** Sections of its life that came; those that did not come stand as they are. */
+  takeLife(sections: Life): void {
+    this.life = { ...this.life, ...sections };
+    this.commands.settle(this.life);
+  }
 
   track(metric: string): Track {
     let track = this.tracks.get(metric);

@@ -1,6 +1,7 @@
 /** All that the page knows, and the one place where what the server says changes it. */
 
 import type { Config, Delta, Hello, ServerMessage, Snapshot, Status } from "../contract";
+import type { LifeLine } from "../life";
 import { byNeed, type Need, NO_NEED, needOf } from "../logic/need";
 import { Beat } from "./beat";
 import { Focus } from "./focus";
@@ -47,6 +48,8 @@ export class Pulse {
   focus: Focus | null = null;
   namespace: string | null;
   readonly rows = new Map<string, Row>();
+  /** By key of row: subjects in whom something lives. */
+  readonly lives = new Map<string, LifeLine>();
 
   readonly fast = new Beat();
   readonly slow = new Beat(LIST_EVERY);
@@ -113,6 +116,7 @@ export class Pulse {
     if (namespace !== this.namespace) {
       this.namespace = namespace;
       this.rows.clear();
+      this.lives.clear();
       this.unsorted = true;
       this.known = false;
       this.seq = null;
@@ -170,6 +174,7 @@ export class Pulse {
         break;
       case "resumed":
         this.seq = message.seq;
+        if (message.life) this.focus?.takeLife(message.life);
         this.fetchPast();
         break;
       case "delta":
@@ -223,6 +228,9 @@ export class Pulse {
       row.need = needOf(row.statuses.values());
       row.spark = sparks.get(row.key) ?? row.spark;
     }
+    this.lives.clear();
+    this.takeLives(snapshot.lives);
+    if (snapshot.life) this.focus?.takeLife(snapshot.life);
     this.partial = (snapshot.total ?? 0) > snapshot.statuses.length;
     this.known = true;
     this.unsorted = true;
@@ -243,6 +251,8 @@ export class Pulse {
       if (row === this.focusRow()) this.focus?.move(status.since, now);
     }
     for (const gone of delta.removed ?? []) this.remove(gone);
+    this.takeLives(delta.lives);
+    if (delta.life) this.focus?.takeLife(delta.life);
     for (const [key, value] of Object.entries(delta.sparks ?? {})) {
       const row = this.rows.get(key);
       if (!row) continue;
@@ -257,8 +267,17 @@ export class Pulse {
       focus.apply(delta, this.config, now);
       if (delta.points) this.onPoints?.(delta.points.map((point) => point[1]));
     }
-    if (delta.points || delta.verdicts || delta.statuses) this.fast.emit();
+    if (delta.points || delta.verdicts || delta.statuses || delta.life) this.fast.emit();
     this.slow.emit();
+  }
+
+  private takeLives(lines: LifeLine[] | undefined): void {
+    for (const line of lines ?? []) {
+      const key = keyOf(line.namespace, line.tenant, line.subject);
+      if (line.active.length || line.queued.length || line.firing || line.waiting || line.acknowledged || line.pending)
+        this.lives.set(key, line);
+      else this.lives.delete(key);
+    }
   }
 
   private focusRow(): Row | undefined {

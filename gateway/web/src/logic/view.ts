@@ -18,6 +18,8 @@ import {
 
 /** A published signal wins over the computed one for so long (ms of subject time). */
 const SIGNAL_TTL = 300_000;
+/** What the engine told of a signal is preferred for so long (ms); later the page's own figure, which moves on, is nearer. */
+const FRESH = 15_000;
 
 export interface View {
   /** Subject time (ms). */
@@ -61,6 +63,10 @@ export function viewOf(focus: Focus, config: Config, now: number | null): View {
     const track = focus.tracks.get(name);
     return track && track.newest > time - SIGNAL_TTL ? track.last : null;
   };
+  const told = (name: string, within: number): number | null => {
+    const sample = focus.life.signals;
+    return sample && sample.ts > time - within ? (sample.values[name] ?? null) : null;
+  };
   const means = meansAt((m) => meanAt(focus, config, m, second));
   const before = meansAt((m) => meanAt(focus, config, m, second - 60));
   const past: Means[] = [];
@@ -69,6 +75,7 @@ export function viewOf(focus: Focus, config: Config, now: number | null): View {
   }
   const state = stateOf(means);
   const moved = published("volatility") ?? volatility(means, before);
+  const computed = moved === null ? null : heartbeat(moved, config);
   const oldest = Math.min(...[...focus.tracks.values()].map((track) => track.oldest));
   return {
     time,
@@ -77,7 +84,7 @@ export function viewOf(focus: Focus, config: Config, now: number | null): View {
     means,
     state,
     stateSince: state && sinceOf(past, state, time, focus.pastPoints === "ready"),
-    beats: published("heartbeat") ?? (moved === null ? null : heartbeat(moved)),
+    beats: published("heartbeat") ?? told("heartbeat", FRESH) ?? computed ?? told("heartbeat", SIGNAL_TTL),
     rhythm:
       published("delta_rhythm") ??
       (stateOf(means) ? deltaRhythm(past, published("drift") ?? 0, published("interruptions") ?? 0) : null),

@@ -42,9 +42,12 @@ export function volatility(now: Means, before: Means): number | null {
   return Math.sqrt(VITALS.reduce((sum, v) => sum + (a[v] - b[v]) ** 2, 0) / VITALS.length);
 }
 
-/** Beats a minute: 60 + 60 × volatility, cut to 40–180. */
-export function heartbeat(volatilityNow: number): number {
-  return clamp(60 + 60 * volatilityNow, 40, 180);
+const HEART = { rest: 60, per_volatility: 60, least: 40, greatest: 180 };
+
+/** Beats a minute, as the configuration has it. */
+export function heartbeat(volatilityNow: number, config?: Config): number {
+  const heart = config?.living?.signals.heartbeat ?? HEART;
+  return clamp(heart.rest + heart.per_volatility * volatilityNow, heart.least, heart.greatest);
 }
 
 function halfRange(config: Config, vital: Vital): number | null {

@@ -58,6 +58,37 @@ export function Icon({ name, size = 16 }: { name: keyof typeof PATHS; size?: num
   );
 }
 
+/** The seven voices, and a plain mark for one that the configuration added. */
+const VOICES: Record<string, string> = {
+  kayn: "M6 21V4.2h12l-3 4.1 3 4.1H6",
+  pino: "M12 12c-.6-4 1.2-7.2 5-8.5.9 3.9-.9 7.2-5 8.5Zm0 0c4-.6 7.2 1.2 8.5 5-3.9.9-7.2-.9-8.5-5Zm0 0c.6 4-1.2 7.2-5 8.5-.9-3.9.9-7.2 5-8.5Zm0 0c-4 .6-7.2-1.2-8.5-5 3.9-.9 7.2.9 8.5 5Z",
+  sam: "M3.5 20.5h17M5 20.5v-6.5h7v6.5M12 20.5v-6.5h7v6.5M8.5 14V7.5h7V14",
+  anhantra:
+    "M12 13.5s-3.6-2.2-3.6-4.9A2.1 2.1 0 0 1 12 7.4a2.1 2.1 0 0 1 3.6 1.2c0 2.7-3.6 4.9-3.6 4.9ZM3.5 12.5a8.5 8.5 0 0 0 17 0",
+  hundun: "M13.5 3 8.5 12.5h6.5L10.5 21M6 5.8a8.6 8.6 0 0 0-.8 11.6M18 18.2a8.6 8.6 0 0 0 .8-11.6",
+  iskriv: "M12 3.5v17M8 20.5h8M5 6.5h14M5 6.5l-2.5 6.5a2.7 2.7 0 0 0 5 0ZM19 6.5l-2.5 6.5a2.7 2.7 0 0 0 5 0Z",
+  iskra: "M12 2.5 14.3 9.7 21.5 12l-7.2 2.3L12 21.5l-2.3-7.2L2.5 12l7.2-2.3Z",
+};
+
+export function VoiceGlyph({ voice, size = 24 }: { voice: string; size?: 16 | 24 }) {
+  return (
+    <svg
+      class="voice-glyph"
+      width={size}
+      height={size}
+      viewBox="0 0 24 24"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="1.5"
+      stroke-linecap="round"
+      stroke-linejoin="round"
+      aria-hidden="true"
+    >
+      <path vector-effect="non-scaling-stroke" d={VOICES[voice] ?? "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16Z"} />
+    </svg>
+  );
+}
+
 export function Spark({ size = 18 }: { size?: number }) {
   return (
     <svg class="spark" width={size} height={size} viewBox="0 0 24 24" aria-hidden="true">

@@ -1,11 +1,13 @@
 /** All subjects, those in need first. Only the rows in view exist, so five thousand cost what thirty do. */
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Config } from "../contract";
 import { useBeat } from "../live/beat";
 import type { Pulse, Row } from "../live/pulse";
 import { inNeed, matches, rank } from "../logic/need";
 import { levelText } from "../logic/why";
-import { Icon, LevelGlyph } from "./glyph";
+import { Icon, LevelGlyph, VoiceGlyph } from "./glyph";
+import { voiceName } from "./scene";
 import { useSpeech } from "./speech";
 
 const ROW = 32;
@@ -33,6 +35,19 @@ function Sparkline({ values }: { values: number[] }) {
 /** The metrics for which a subject stands where it stands in the list. */
 function culprits(row: Row): string[] {
   return [...row.statuses.values()].filter((s) => rank(s.level, s.priority) === row.need.rank).map((s) => s.metric);
+}
+
+/** Who leads in a subject; nothing where all are silent. */
+function Speaker({ voice, config }: { voice: string | null; config: Config | null }) {
+  const { t } = useSpeech();
+  if (voice === null) return <span />;
+  const said = t.life.voices.list(config ? voiceName(voice, config) : voice);
+  return (
+    <span class="speaker" title={said}>
+      <VoiceGlyph voice={voice} size={16} />
+      <span class="sr">{said}</span>
+    </span>
+  );
 }
 
 interface Props {
@@ -65,6 +80,7 @@ export function List({ pulse, onSelect, onNamespace }: Props) {
     return () => observer.disconnect();
   }, []);
 
+  const firing = [...pulse.lives.values()].reduce((sum, line) => sum + line.firing, 0);
   const { focus } = pulse;
   const current = shown.findIndex(
     (row) => focus !== null && row.tenant === focus.tenant && row.subject === focus.subject,
@@ -120,6 +136,7 @@ export function List({ pulse, onSelect, onNamespace }: Props) {
       )}
       <p class="mute count" data-testid="count">
         {t.list.count(f.count(all.length), all.length)} · {t.list.inNeed(f.count(needy))}
+        {firing > 0 && ` · ${t.life.alerts.count(f.count(firing), firing)}`}
       </p>
       {pulse.partial && <p class="note partial">{t.list.partial}</p>}
       <label class="search">
@@ -193,6 +210,7 @@ export function List({ pulse, onSelect, onNamespace }: Props) {
                     </span>
                   )}
                 </span>
+                <Speaker voice={pulse.lives.get(row.key)?.leading ?? null} config={pulse.config} />
                 <Sparkline values={row.spark} />
               </div>
             );
