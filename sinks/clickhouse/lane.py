@@ -59,6 +59,9 @@ class LaneRunner:
                 self._log.warning("the tables are gone; beginning anew", reason=str(error))
                 self._ledger = self._new_ledger()
                 self._stopping.wait(LONGEST_PAUSE_S)
+            except Exception:  # noqa: BLE001 - told in full; a lane whose thread is gone would stand still without a word
+                self._log.exception("writing ended by a defect; the lane is claimed again")
+                self._stopping.wait(LONGEST_PAUSE_S)
             finally:
                 self._active.set(0)
         self._store.close()
