@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import msgspec
 
 from processors.catalogue import Catalogue
-from processors.facts import Facts
 from processors.numbers import to_int
-from processors.rules import RuleBook
+from processors.rules import UNKNOWN, YES, RuleBook
 from schemas import topics
 from schemas.config import Config
 from schemas.outputs import WindowStats
 
 MINUTE_MS = 60_000
+_ID = re.compile(r"\d+-[T\d]+-\d+-\d+-[0-9a-f]{16}")
 
 
 class Entry(NamedTuple):
@@ -24,6 +26,43 @@ class Entry(NamedTuple):
     id: str
     ts: int
     value: msgspec.Struct
+
+
+_PLACES = frozenset(
+    {
+        "evidence",
+        "cause",
+        "id",
+        "action_id",
+        "alert_id",
+        "dedup_key",
+        "topic",
+        "partition",
+        "offset",
+        "first_offset",
+        "last_offset",
+        "config",
+    }
+)
+"""What of a message tells where in which log something stood, not what it says."""
+
+
+def content(entry: Entry) -> tuple[str, int, Any]:
+    """What an output says, without the places and ids that another log gives it."""
+    return entry.topic, entry.ts, _without_places(msgspec.to_builtins(entry.value))
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_places(part) for name, part in value.items() if name not in _PLACES}
+    if isinstance(value, list):
+        return [_without_places(part) for part in value]
+    return _ID.sub("ID", value) if isinstance(value, str) else value
+
+
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """Entries of one subject that were read topic by topic, in the order in which the engine said them: by their ids."""
+    return sorted(entries, key=lambda entry: [int(part) for part in entry.id.split("-")[1:4]])
 
 
 class Journal:
@@ -60,13 +99,16 @@ class Journal:
             for end, mean in self.minutes(vital):
                 by_minute.setdefault(end, {})[vital] = mean
         passed: list[tuple[int, str]] = []
-        facts = Facts(self._book)
         for end in sorted(by_minute):
-            for place, vital in enumerate(vitals):
-                known = by_minute[end].get(vital)
-                facts.set_vital(place, 0 if known is None else 1, 0 if known is None else to_int(known))
-            facts.settle()
-            state = next((name for name, rule in self._states if rule is None or facts.holds(rule)), "")
+            state = self._state(by_minute[end])
             if not passed or passed[-1][1] != state:
                 passed.append((end, state))
         return passed
+
+    def _state(self, means: dict[str, float]) -> str:
+        book = self._book
+        known = [means.get(book.catalogue.names[term.signal]) for term in book.terms]
+        truths = bytearray(
+            UNKNOWN if mean is None else term.holds_mean(1, to_int(mean)) for term, mean in zip(book.terms, known, strict=True)
+        )
+        return next((name for name, rule in self._states if rule is None or book.rules[rule].evaluate(truths) == YES), "")

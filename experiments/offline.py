@@ -9,14 +9,14 @@ from __future__ import annotations
 import msgspec
 
 from experiments.actor import SimulatedActor
-from experiments.driver import Barrier, schedule
+from experiments.driver import Barrier, Source, schedule
 from experiments.journal import Entry, Journal
 from experiments.model import SimulatedSubject
 from experiments.scenario import Scenario, SubjectModel
 from processors.engine import Output, PartitionEngine, Record
 from schemas.commands import encode_command
 from schemas.config import Config
-from schemas.topics import KIND_COMMAND, KIND_TICK, LIVE_NAMESPACE, POINTS, full_name
+from schemas.topics import KIND_COMMAND, LIVE_NAMESPACE, POINTS, full_name
 
 DRAIN_S = 66
 """Ticks that a run goes on after its end: every window of 1 min closes (5 s of lateness)."""
@@ -34,14 +34,12 @@ def run(
     offset = -1
     heard = 0
 
-    def none(_hash: str) -> Config:
-        return config
-
     def take(outputs: list[Output]) -> None:
         journal.entries += [Entry(output.topic, output.id, output.ts, output.value) for output in outputs]
 
-    steps = schedule(subject.second, start=start, seconds=scenario.length // 1000, partitions=1, commands=actor.commands)
-    for step in steps:
+    seconds = scenario.length // 1000
+    source = lasting(subject, seconds)
+    for step in schedule(source, start=start, seconds=seconds + DRAIN_S, partitions=1, commands=actor.commands):
         if isinstance(step, Barrier):
             for entry in journal.entries[heard:]:
                 actor.hear(entry.value, entry.ts)
@@ -52,11 +50,12 @@ def run(
             value = encode(step.points if len(step.points) > 1 else step.points[0])
             take(engine.points(offset, step.time, value))
         elif step.command is not None:
-            take(engine.apply(Record(offset, step.time, encode_command(step.command), KIND_COMMAND.decode()), none))
+            take(engine.apply(Record(offset, step.time, encode_command(step.command), KIND_COMMAND.decode()), lambda _hash: config))
         else:
             take(engine.tick(offset, step.time))
-    end = start + scenario.length // 1000
-    for second in range(end + 1, end + 1 + DRAIN_S):
-        offset += 1
-        take(engine.apply(Record(offset, second * 1000, kind=KIND_TICK.decode()), none))
     return journal
+
+
+def lasting(subject: SimulatedSubject, seconds: int) -> Source:
+    """The subject's points for so many seconds, then none."""
+    return lambda second: subject.second(second) if second <= subject.start + seconds else ()

@@ -14,6 +14,7 @@ Because nothing is written meanwhile, reactions at a barrier stand at the same v
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 import urllib.request
@@ -23,19 +24,21 @@ from typing import Any, Protocol
 import msgspec
 from confluent_kafka import KafkaError
 from confluent_kafka import Producer as KafkaProducer
-from prometheus_client.parser import text_string_to_metric_families
 
-from experiments.driver import Barrier, Pace, Record, Source, schedule
+from experiments.driver import Barrier, Commands, Pace, Record, Source, schedule
 from iskra.client import NotAcknowledged
 from iskra.client.kafka import CLIENT_SETTINGS, partition_count
+from schemas.commands import encode_command
 from schemas.partitioning import subject_key
 from schemas.points import Point
-from schemas.topics import HEADER_KIND, KIND_TICK, POINTS, full_name
+from schemas.topics import HEADER_KIND, KIND_COMMAND, KIND_TICK, POINTS, full_name
 
 ACKNOWLEDGE_S = 60.0
 """For the records of ten virtual seconds; a broker that was killed is back within 8 s."""
 BARRIER_S = 60.0
 """For the worker to apply them; a worker that was killed is back within 6 s."""
+# two lines of some hundred: a parser of the whole page takes longer than the worker's answer
+_FIGURE = re.compile(r'^iskra_worker_(next_offset|unacknowledged)(?:\{partition="(\d+)"\})? (\S+)$', re.MULTILINE)
 _LOOK_S = 0.005
 """Between two readings of the worker's metrics; one reading takes 3–10 ms."""
 
@@ -72,18 +75,16 @@ class WorkerProgress:
                     text = answer.read().decode()
             except OSError:
                 return False
-            for family in text_string_to_metric_families(text):
-                for sample in family.samples:
-                    if sample.name == "iskra_worker_next_offset":
-                        partition = int(sample.labels["partition"])
-                        next_offsets[partition] = max(sample.value, next_offsets.get(partition, 0))
-                    elif sample.name == "iskra_worker_unacknowledged" and sample.value:
-                        return False
+            for name, partition, value in _FIGURE.findall(text):
+                if name == "next_offset":
+                    next_offsets[int(partition)] = max(float(value), next_offsets.get(int(partition), 0))
+                elif float(value):
+                    return False
         return all(next_offsets.get(partition, -1) > end for partition, end in ends.items())
 
 
 class LogWriter:
-    """Writes points and ticks with given record times. One thread at a time.
+    """Writes points, ticks and commands with given record times. One thread at a time.
 
     Raises:
         iskra.client.ClientError: as `iskra.client.Producer`.
@@ -112,7 +113,11 @@ class LogWriter:
         key: bytes | None = None
         value = b""
         headers: dict[str, str | bytes | None] = {}
-        if record.points is None:
+        if record.command is not None:
+            headers[HEADER_KIND] = KIND_COMMAND
+            key = subject_key(record.command.tenant, record.command.subject)
+            value = encode_command(record.command)
+        elif record.points is None:
             headers[HEADER_KIND] = KIND_TICK
         else:
             key = _key(record.points[0])
@@ -161,6 +166,7 @@ def drive(
     seconds: int | None,
     speed: float = math.inf,
     at_barrier: Callable[[int], None] | None = None,
+    commands: Commands | None = None,
     stop: threading.Event | None = None,
     batch_ms: int = 1000,
     barrier_timeout: float = BARRIER_S,
@@ -168,7 +174,7 @@ def drive(
     """Writes a run in virtual time; blocks until it is over.
 
     Args:
-        source, start, seconds, batch_ms: as `experiments.driver.schedule`.
+        source, start, seconds, batch_ms, commands: as `experiments.driver.schedule`.
         progress: asked at every barrier.
         speed: virtual seconds a second; infinity: as fast as the worker follows.
         at_barrier: called with the virtual second when every effect up to it can be read; reactions belong here.
@@ -182,7 +188,7 @@ def drive(
     ended = stop or threading.Event()
     pace = Pace(speed, start, time.monotonic())
     passed = start
-    for step in schedule(source, start=start, seconds=seconds, partitions=writer.partitions, batch_ms=batch_ms):
+    for step in schedule(source, start=start, seconds=seconds, partitions=writer.partitions, batch_ms=batch_ms, commands=commands):
         if isinstance(step, Record):
             wait = pace.wait(step.time, time.monotonic())
             if wait > 0 and ended.wait(wait):

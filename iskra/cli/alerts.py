@@ -8,7 +8,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from iskra.settings import DEFAULT_DATA, json_option, namespace_option
+from iskra.cli.commanding import act, by_id, instant, print_json, reading, who_and_why, whose
+from iskra.operations import OVER, Wanted, alerts
+from iskra.settings import DEFAULT_DATA, json_option, kafka_option, namespace_option
+from schemas.commands import AcknowledgeAlert, ResolveAlert
+from schemas.events import AlertEvent
+from schemas.topics import ALERTS
 
 
 @click.group()
@@ -50,3 +55,57 @@ def inbox(data: Path, namespace: str, last: int, as_json: bool) -> None:
         mark = "over" if message["kind"] == "resolve" else message["priority"]
         click.echo(f"{when}  {mark:4}  {message['channel']} → {message['role']} ({message['who']})  {message['summary']}")
         click.echo(f"{'':27}alert {message['alert_id']}")
+
+
+@command.command("list", epilog="Example: iskra alerts list --subject alpha --all")
+@whose
+@click.option("--all", "everything", is_flag=True, help="Also those that are resolved.")
+@kafka_option
+@namespace_option
+@json_option
+def list_(tenant: str | None, subject: str | None, everything: bool, kafka: str, namespace: str, as_json: bool) -> None:
+    """Alerts that are open, oldest first: id, state, priority, whose, value and bound, step of the chain."""
+    found = reading(lambda: alerts(kafka, namespace, Wanted(tenant, subject)))
+    shown = [event for event in found if everything or event.state not in OVER]
+    if as_json:
+        print_json(msgspec.to_builtins(shown))
+        return
+    for event in shown:
+        click.echo(_line(event))
+    if not shown:
+        click.echo(f"no {'' if everything else 'open '}alerts", err=True)
+
+
+@command.command("ack", epilog='Example: iskra alerts ack 0-2230-1-1-7e31… --why "on it"')
+@click.argument("alert_id", metavar="ID")
+@who_and_why
+@kafka_option
+@namespace_option
+@json_option
+def acknowledge(alert_id: str, who: str, why: str, kafka: str, namespace: str, as_json: bool) -> None:
+    """Take the alert ID: its chain stops, nobody else is told."""
+    event = by_id(reading(lambda: alerts(kafka, namespace, Wanted())), alert_id, "alert", "alert_id", namespace)
+    said = AcknowledgeAlert(tenant=event.tenant, subject=event.subject, who=who, why=why, alert_id=alert_id)
+    act(kafka, namespace, said, ALERTS, as_json, _line)
+
+
+@command.command("resolve", epilog='Example: iskra alerts resolve 0-2230-1-1-7e31… --why "known, harmless"')
+@click.argument("alert_id", metavar="ID")
+@who_and_why
+@kafka_option
+@namespace_option
+@json_option
+def resolve(alert_id: str, who: str, why: str, kafka: str, namespace: str, as_json: bool) -> None:
+    """End the alert ID; it opens again only if its metric worsens, or recovers and fails again."""
+    event = by_id(reading(lambda: alerts(kafka, namespace, Wanted())), alert_id, "alert", "alert_id", namespace)
+    said = ResolveAlert(tenant=event.tenant, subject=event.subject, who=who, why=why, alert_id=alert_id)
+    act(kafka, namespace, said, ALERTS, as_json, _line)
+
+
+def _line(event: AlertEvent) -> str:
+    value = "" if event.value is None else f"  {event.value:.3f}"
+    bound = "" if event.threshold is None else f" (bound {event.threshold:g})"
+    return (
+        f"{event.alert_id:<32} {event.state:<13} {event.priority}  {event.tenant}/{event.subject} {event.metric} "
+        f"({event.kind}){value}{bound}  step {event.step}, since {instant(event.since)}"
+    )

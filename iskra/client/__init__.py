@@ -13,10 +13,13 @@ What is listed here is the public surface; docs/sdk.md explains it.
 
 import logging
 
+from iskra.client.actor import Actor
+from iskra.client.commander import Commander, Place
 from iskra.client.consumer import Consumer, Message, Start, Value
 from iskra.client.errors import BufferFull, ClientError, InvalidPoint, NotAcknowledged, UnknownTopic, Unreachable, Unreadable
 from iskra.client.producer import Producer
 from schemas.config import Config
+from schemas.events import ActionEvent, AlertEvent, BudgetState, EscalationEvent, SignalsSample, VoiceEvent
 from schemas.outputs import DeadLetter, SloStatus, WindowStats
 from schemas.points import Point
 
@@ -24,21 +27,30 @@ from schemas.points import Point
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
+    "ActionEvent",
+    "Actor",
+    "AlertEvent",
+    "BudgetState",
     "BufferFull",
     "ClientError",
+    "Commander",
     "Config",
     "Consumer",
     "DeadLetter",
+    "EscalationEvent",
     "InvalidPoint",
     "Message",
     "NotAcknowledged",
+    "Place",
     "Point",
     "Producer",
+    "SignalsSample",
     "SloStatus",
     "Start",
     "UnknownTopic",
     "Unreachable",
     "Unreadable",
     "Value",
+    "VoiceEvent",
     "WindowStats",
 ]

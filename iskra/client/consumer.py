@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import logging
 import time
 from collections import deque
@@ -14,18 +13,32 @@ from typing import Any, Literal, Self
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # its own documentation imports them from here
 
 from iskra.client.errors import ClientError, Unreachable, Unreadable
 from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, partition_count, patiently
 from iskra.client.seen import SeenByKey, SeenByPosition
 from schemas.config import Config, from_json
+from schemas.events import ActionEvent, AlertEvent, BudgetState, EscalationEvent, SignalsSample, VoiceEvent
 from schemas.messages import MESSAGES
 from schemas.outputs import DeadLetter, SloStatus, WindowStats
 from schemas.points import POINTS as POINTS_JSON
 from schemas.points import POINTS_MSGPACK, BadPoint, Point, split
 from schemas.topics import CONFIG, CURRENT, HEADER_BY, HEADER_ENCODING, HEADER_ID, HEADER_KIND, LIVE_NAMESPACE, POINTS, full_name
 
-Value = Point | WindowStats | SloStatus | DeadLetter | Config
+Value = (
+    Point
+    | WindowStats
+    | SloStatus
+    | BudgetState
+    | SignalsSample
+    | VoiceEvent
+    | AlertEvent
+    | EscalationEvent
+    | ActionEvent
+    | DeadLetter
+    | Config
+)
 """What a message may hold; which, its topic says."""
 
 Start = Literal["beginning", "end"] | int | dt.datetime
@@ -33,6 +46,7 @@ Start = Literal["beginning", "end"] | int | dt.datetime
 
 _FETCH = 1000
 _END_OF_PARTITION = KafkaError._PARTITION_EOF  # noqa: SLF001 - the library's own name for its local error codes
+_EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _AWAY = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001
 _Entry = tuple["Message | ClientError | None", TopicPartition | None]
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGES.items()}
@@ -101,6 +115,8 @@ class Consumer:
                 raise ValueError(f"topics: expected some of {', '.join(readable)}, got {name!r}")
         if group is not None and (until_end or start not in ("beginning", "end")):
             raise ValueError("group: a group begins at 'beginning' or 'end' and never ends by itself")
+        self._bootstrap = kafka
+        self._admin: AdminClient | None = None
         self._short = {full_name(namespace, name): name for name in names}
         self._kafka = KafkaConsumer(
             {
@@ -187,7 +203,7 @@ class Consumer:
         if self._grouped:
             raise RuntimeError("read_to_end needs a consumer without a group")
         deadline = time.monotonic() + timeout
-        ends = {where: patiently(functools.partial(self._watermarks, TopicPartition(*where)), timeout)[1] for where in self._next}
+        ends = patiently(lambda left: self._offsets(_LATEST, left), timeout)
         while self._ready or any(self._next[where] < end for where, end in ends.items()):
             message = self.poll(min(0.1, max(deadline - time.monotonic(), 0)))
             if message is not None:
@@ -234,8 +250,11 @@ class Consumer:
         if not isinstance(start, str):
             asked = places
             places = patiently(lambda left: self._kafka.offsets_for_times(asked, timeout=left), ANSWER_S)
+        self._next = {(place.topic, place.partition): 0 for place in places}
+        lows = patiently(lambda left: self._offsets(_EARLIEST, left), ANSWER_S)
+        highs = patiently(lambda left: self._offsets(_LATEST, left), ANSWER_S)
         for place in places:
-            low, high = patiently(functools.partial(self._watermarks, place), ANSWER_S)
+            low, high = lows[place.topic, place.partition], highs[place.topic, place.partition]
             if place.offset == OFFSET_END or (place.offset < 0 and place.offset != OFFSET_BEGINNING):
                 place.offset = high  # the number, not the word: what comes from now on is not to be missed
             first = low if place.offset == OFFSET_BEGINNING else place.offset
@@ -244,9 +263,14 @@ class Consumer:
                 self._ends[place.topic, place.partition] = high
         self._kafka.assign(places)
 
-    def _watermarks(self, place: TopicPartition, timeout: float) -> tuple[int, int]:
-        found: tuple[int, int] = self._kafka.get_watermark_offsets(place, timeout=timeout)
-        return found
+    def _offsets(self, what: OffsetSpec, timeout: float) -> dict[tuple[str, int], int]:
+        """Earliest or latest offsets of the partitions in `_next`, in one request; on a connection of its own, where no
+        fetch that waits for records is in its way.
+        """
+        if self._admin is None:
+            self._admin = AdminClient({**CLIENT_SETTINGS, "bootstrap.servers": self._bootstrap}, logger=_log)
+        answers = self._admin.list_offsets({TopicPartition(*where): what for where in self._next}, request_timeout=max(timeout, 0.1))
+        return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
 
     def _revoked(self, _consumer: Any, places: list[TopicPartition]) -> None:
         """Partitions go to another member: what of them was not handed out is the other's."""

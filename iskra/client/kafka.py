@@ -29,6 +29,9 @@ _PASSING = frozenset(
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.NOT_COORDINATOR,
+        # a broker that was too busy for its own heartbeat leads again under another epoch
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
     }
 )
 """What a broker answers for a moment after its start or a topic's creation."""
@@ -36,7 +39,6 @@ _FINAL = frozenset(
     {
         KafkaError._INVALID_ARG,  # noqa: SLF001 - the library's names for its own error codes
         KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
-        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
         KafkaError._AUTHENTICATION,  # noqa: SLF001
         KafkaError._SSL,  # noqa: SLF001
         KafkaError._FATAL,  # noqa: SLF001

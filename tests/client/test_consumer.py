@@ -139,7 +139,8 @@ def test_what_cannot_be_asked_for_is_refused(kafka: str, namespace: str) -> None
 def test_the_public_surface_is_what_is_listed() -> None:
     """Every listed name is there; nothing else is promised."""
     assert sorted(client.__all__) == [
-        "BufferFull", "ClientError", "Config", "Consumer", "DeadLetter", "InvalidPoint", "Message", "NotAcknowledged", "Point", "Producer",
-        "SloStatus", "Start", "UnknownTopic", "Unreachable", "Unreadable", "Value", "WindowStats",
+        "ActionEvent", "Actor", "AlertEvent", "BudgetState", "BufferFull", "ClientError", "Commander", "Config", "Consumer", "DeadLetter",
+        "EscalationEvent", "InvalidPoint", "Message", "NotAcknowledged", "Place", "Point", "Producer", "SignalsSample", "SloStatus",
+        "Start", "UnknownTopic", "Unreachable", "Unreadable", "Value", "VoiceEvent", "WindowStats",
     ]  # fmt: skip
     assert all(hasattr(client, name) for name in client.__all__)

@@ -1,4 +1,4 @@
-"""The driver and the stories over a real broker, with a small worker: the engine, and the progress that it tells."""
+"""The driver and the stories over a real broker, with a small worker."""
 
 from __future__ import annotations
 
@@ -6,75 +6,20 @@ import itertools
 import threading
 from collections.abc import Iterator
 
-import msgspec
 import pytest
-from confluent_kafka import Consumer as KafkaConsumer
-from confluent_kafka import Producer as KafkaProducer
-from confluent_kafka import TopicPartition
 
 from experiments.driver import Timed
 from experiments.simulator import Population
-from iskra import config_files
 from iskra.client import Consumer, SloStatus
 from iskra.demo import STORIES, SUBJECTS, Change, Report, Story
 from iskra.driver import BehindError, LogWriter, drive
 from iskra.show import Show, last_tick
-from processors.engine import PartitionEngine
 from schemas.points import Point
-from schemas.topics import full_name
+from tests.small_worker import SmallWorker
 
 pytestmark = pytest.mark.kafka
 
 START = 1_767_225_600
-PARTITIONS = 4
-
-
-class SmallWorker:
-    """One thread that applies the log and writes statuses; it is its own `Progress`, exact by construction."""
-
-    def __init__(self, kafka: str, namespace: str) -> None:
-        topic = full_name(namespace, "metrics.points")
-        config = config_files.load()
-        self._engines = [PartitionEngine(config, topic=topic, partition=p, partitions=PARTITIONS, live=False) for p in range(PARTITIONS)]
-        self._namespace = namespace
-        self._consumer = KafkaConsumer({"bootstrap.servers": kafka, "group.id": "w", "fetch.queue.backoff.ms": 2, "fetch.wait.max.ms": 10})
-        self._consumer.assign([TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
-        self._producer = KafkaProducer({"bootstrap.servers": kafka, "enable.idempotence": True})
-        self._done = dict.fromkeys(range(PARTITIONS), -1)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def reached(self, ends: dict[int, int]) -> bool:
-        """See `iskra.driver.Progress`."""
-        return all(self._done[partition] >= end for partition, end in ends.items())
-
-    def close(self) -> None:
-        """Ends the thread."""
-        self._stop.set()
-        self._thread.join()
-        self._consumer.close()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            first = self._consumer.poll(0.05)
-            if first is None:
-                continue
-            done: dict[int, int] = {}
-            for record in (first, *self._consumer.consume(500, 0)):
-                partition, offset = record.partition() or 0, record.offset() or 0
-                engine, timestamp = self._engines[partition], record.timestamp()[1]
-                tick = dict(record.headers() or ()).get("kind") == b"tick"
-                outs = engine.tick(offset, timestamp) if tick else engine.points(offset, timestamp, record.value() or b"")
-                done[partition] = offset
-                for out in outs:
-                    for topic in (out.topic, "slo.current") if out.topic == "slo.status" else (out.topic,):
-                        key = out.key if topic != "slo.current" else out.key + b"/" + out.value.metric.encode()  # type: ignore[attr-defined]
-                        name = full_name(self._namespace, topic)
-                        headers: dict[str, str | bytes | None] = {"id": out.id.encode()}
-                        self._producer.produce(name, msgspec.json.encode(out.value), key, partition, timestamp=out.ts, headers=headers)
-            self._producer.flush(30)
-            self._done.update(done)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from processors.facts import Facts
 from processors.instant import Instant
 from processors.numbers import to_int
 from processors.rules import RuleBook
+from processors.watching import Watching
 from schemas import living
 from schemas.commands import AcknowledgeAction, ApproveAction, RefuseAction
 from schemas.config import decode_hook
@@ -47,7 +48,7 @@ class World:
 
     def __init__(self, actions: living.Actions | None = None, *, start: int = START) -> None:
         self.spec, self.book = spec_and_book(actions or section())
-        self.facts = Facts(self.book)
+        self.facts = Facts(self.book, Watching(self.book), (1 << len(self.book.rules)) - 1)
         self.actions = Actions(self.spec)
         self.start = start
         self.now = start * 1000

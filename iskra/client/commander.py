@@ -1,0 +1,108 @@
+"""Publishing commands: records of the points topic by which people and subjects act (schemas.commands)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import Producer as KafkaProducer
+
+from iskra.client.errors import NotAcknowledged
+from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, partition_count, patiently
+from schemas.commands import Command, encode_command
+from schemas.partitioning import partition_for, subject_key
+from schemas.topics import HEADER_KIND, KIND_COMMAND, LIVE_NAMESPACE, POINTS, full_name
+
+SEND_S = 30.0
+"""For a broker to take one record: one that was killed is back within 8 s, and machines are busy."""
+
+
+class Place(NamedTuple):
+    """Where a record stands. The outputs that it causes have ids that begin with `prefix`."""
+
+    partition: int
+    offset: int
+
+    @property
+    def prefix(self) -> str:
+        """Beginning of those ids."""
+        return f"{self.partition}-{self.offset}-"
+
+
+class Commander:
+    """Publishes commands into a namespace. Not thread-safe; as a context manager it closes itself.
+
+    Raises:
+        iskra.client.Unreachable: no broker answered. iskra.client.UnknownTopic: the namespace has no points topic.
+    """
+
+    def __init__(self, kafka: str, *, namespace: str = LIVE_NAMESPACE, connect_timeout: float = 10.0) -> None:
+        self._topic = full_name(namespace, POINTS)
+        # in a namespace of its own time is virtual: a command there stands at the time at which its partition stands
+        self._virtual = namespace != LIVE_NAMESPACE
+        self._settings: dict[str, Any] = {**CLIENT_SETTINGS, "bootstrap.servers": kafka}
+        self._producer = KafkaProducer({**self._settings, "acks": "all", "enable.idempotence": True, "linger.ms": 0, "log_level": 2})
+        self._partitions = partition_count(self._producer, self._topic, kafka, connect_timeout)
+
+    def send(self, command: Command) -> Place:
+        """Publishes one command; blocks until the broker has acknowledged it.
+
+        Returns:
+            Where it stands.
+        Raises:
+            iskra.client.NotAcknowledged: it did not within 30 s.
+        """
+        key = subject_key(command.tenant, command.subject)
+        partition = partition_for(key, self._partitions)
+        done = threading.Event()
+        found: list[Place | str] = []
+
+        def delivered(error: KafkaError | None, message: Any) -> None:
+            found.append(error.str() if error is not None else Place(message.partition(), message.offset()))
+            done.set()
+
+        timestamp = self._end_time(partition) if self._virtual else 0
+        headers: dict[str, str | bytes | None] = {HEADER_KIND: KIND_COMMAND}
+        self._producer.produce(
+            self._topic, encode_command(command), key, partition, timestamp=timestamp, headers=headers, on_delivery=delivered
+        )
+        deadline = time.monotonic() + SEND_S
+        while not done.is_set() and time.monotonic() < deadline:
+            self._producer.poll(0.05)
+        if not found or isinstance(found[0], str):
+            reason = str(found[0]) if found else f"no answer for {SEND_S:g} s"
+            raise NotAcknowledged([], [f"the command was not taken: {reason}"], pending=not found)
+        return found[0]
+
+    def close(self) -> None:
+        """Waits for what is under way."""
+        self._producer.flush(SEND_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _end_time(self, partition: int) -> int:
+        """The time of the partition's last record, epoch ms; 0: it is empty."""
+        consumer = KafkaConsumer({**self._settings, "group.id": "iskra-reader", "enable.auto.commit": False})
+        try:
+            place = TopicPartition(self._topic, partition)
+            low, high = patiently(lambda left: consumer.get_watermark_offsets(place, timeout=left), ANSWER_S)
+            if low >= high:
+                return 0
+            place.offset = high - 1
+            consumer.assign([place])
+            deadline = time.monotonic() + ANSWER_S
+            while time.monotonic() < deadline:
+                record = consumer.poll(0.5)
+                if record is not None and record.error() is None:
+                    return int(record.timestamp()[1])
+            return 0
+        finally:
+            consumer.close()

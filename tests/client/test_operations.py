@@ -1,0 +1,153 @@
+"""`iskra actions`, `alerts`, `voices` and the subject's own actor, over a real broker with a small worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from experiments.driver import Timed
+from iskra import config_files
+from iskra.cli import root
+from iskra.client import ActionEvent, Actor, Consumer, WindowStats
+from iskra.driver import LogWriter, drive
+from schemas.config import Config
+from schemas.points import Point
+from tests.small_worker import SmallWorker
+
+pytestmark = pytest.mark.kafka
+
+START = 1_762_435_080
+LEVELS = {"clarity": 0.80, "chaos": 0.14, "trust": 0.80, "pain": 0.65}
+"""Pain asks for recovery at once; chaos for an injection which, of strength 4 here, waits for a person."""
+
+
+def impatient() -> Config:
+    """The configuration in which chaos must be low for 20 s only, and its injection is strong."""
+    config = config_files.load()
+    assert config.living is not None
+    section = config.living.actions
+    strong = msgspec.structs.replace(section.actions["stimulate_creative_chaos"], strength=4, for_=20_000)
+    grounds = [refusal for refusal in section.refuse if refusal.when == "ethical_violation"]
+    changed = msgspec.structs.replace(section, actions={**section.actions, "stimulate_creative_chaos": strong}, refuse=grounds)
+    return msgspec.structs.replace(config, living=msgspec.structs.replace(config.living, actions=changed))
+
+
+@pytest.fixture
+def worker(kafka: str, namespace: str) -> Iterator[SmallWorker]:
+    """A worker that judges by that configuration."""
+    small = SmallWorker(kafka, namespace, impatient())
+    yield small
+    small.close()
+
+
+def go(kafka: str, namespace: str, worker: SmallWorker, seconds: int, begin: int = 0, subject: str = "alpha") -> None:
+    """So many seconds in the life of a subject that is in trouble."""
+
+    def source(second: int) -> list[Timed]:
+        return [
+            Timed(
+                second * 1000 - 500 + n, Point(subject=subject, metric=vital, value=level + second % 7 / 1000, ts=second * 1000 - 500 + n)
+            )
+            for n, (vital, level) in enumerate(LEVELS.items())
+        ]
+
+    drive(LogWriter(kafka, namespace), source, worker, start=START + begin, seconds=seconds)
+
+
+def invoke(kafka: str, namespace: str, *arguments: str, code: int = 0) -> Any:
+    """What a command says as JSON."""
+    done = CliRunner().invoke(root, [*arguments, "--kafka", kafka, "--namespace", namespace, "--json"])
+    assert done.exit_code == code, done.output
+    return json.loads(done.stdout) if code in (0, 1) else done.output
+
+
+def test_actions_are_listed_approved_and_refused(kafka: str, namespace: str, worker: SmallWorker) -> None:
+    """What waits is listed; a person's approval is answered by the worker; what makes no sense is refused with the reason."""
+    go(kafka, namespace, worker, 30)
+    listed = invoke(kafka, namespace, "actions", "list")
+    assert [(action["action"], action["state"]) for action in listed] == [
+        ("emergency_recovery", "dispatched"),
+        ("stimulate_creative_chaos", "awaiting_approval"),
+    ]
+    assert invoke(kafka, namespace, "actions", "list", "--subject", "bravo") == []
+    recovery, injection = (action["action_id"] for action in listed)
+    answer = invoke(kafka, namespace, "actions", "approve", injection, "--who", "ann", "--why", "seen")
+    assert [(output["value"]["state"], output["value"]["by"], output["value"]["why"]) for output in answer["outputs"]] == [
+        ("approved", "ann", "seen")
+    ]
+    refused = invoke(kafka, namespace, "actions", "refuse", recovery, code=1)
+    assert "expected an action that is awaiting_approval" in refused["refused"]
+    assert "expected the id of an action" in invoke(kafka, namespace, "actions", "approve", "0-0-0-0-none", code=2)
+    go(kafka, namespace, worker, 10, 30)
+    states = {action["action"]: action["state"] for action in invoke(kafka, namespace, "actions", "list", "--all")}
+    assert states["stimulate_creative_chaos"] == "dispatched"
+
+
+def test_alerts_are_listed_acknowledged_and_resolved(kafka: str, namespace: str, worker: SmallWorker) -> None:
+    """By id, with who and why; what is over is listed with --all only."""
+    go(kafka, namespace, worker, 40)
+    listed = invoke(kafka, namespace, "alerts", "list")
+    pain = next(alert for alert in listed if alert["metric"] == "pain")
+    assert (pain["state"], pain["priority"]) == ("firing", "P1")
+    answer = invoke(kafka, namespace, "alerts", "ack", pain["alert_id"], "--who", "ann", "--why", "on it")
+    assert ("acknowledged", "ann") in [(output["value"]["state"], output["value"]["by"]) for output in answer["outputs"]]
+    answer = invoke(kafka, namespace, "alerts", "resolve", pain["alert_id"], "--who", "ann")
+    assert "resolved" in [output["value"]["state"] for output in answer["outputs"]]
+    assert pain["alert_id"] not in [alert["alert_id"] for alert in invoke(kafka, namespace, "alerts", "list")]
+    assert pain["alert_id"] in [alert["alert_id"] for alert in invoke(kafka, namespace, "alerts", "list", "--all")]
+
+
+def test_voices_are_listed_muted_and_unmuted(kafka: str, namespace: str, worker: SmallWorker) -> None:
+    """Isolation is told by an event and shown; a voice that does not exist is refused."""
+    go(kafka, namespace, worker, 10)
+    invoke(kafka, namespace, "voices", "mute", "hundun", "--subject", "alpha", "--who", "ann", "--why", "it breaks what we build")
+    [state] = invoke(kafka, namespace, "voices", "list")
+    assert (state["subject"], state["muted"], state["active"]) == ("alpha", ["hundun"], [])
+    invoke(kafka, namespace, "voices", "unmute", "hundun", "--subject", "alpha")
+    [state] = invoke(kafka, namespace, "voices", "list", "--subject", "alpha")
+    assert state["muted"] == []
+    assert "refused" in invoke(kafka, namespace, "voices", "mute", "nobody", "--subject", "alpha", code=1)
+
+
+def test_no_worker_no_answer(kafka: str, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command stands in the log; who waits is told that nobody has answered: exit code 3."""
+    monkeypatch.setattr("iskra.commands.ANSWER_S", 0.2)
+    worker = SmallWorker(kafka, namespace)
+    go(kafka, namespace, worker, 10)
+    worker.close()
+    said = invoke(kafka, namespace, "voices", "mute", "hundun", "--subject", "alpha", code=3)
+    assert "no worker has answered" in said
+
+
+def test_an_actor_performs_and_acknowledges(kafka: str, namespace: str, worker: SmallWorker) -> None:
+    """Dispatches for its subjects are performed, once; where the handler fails, nothing is acknowledged and the next one comes."""
+    go(kafka, namespace, worker, 30)
+    go(kafka, namespace, worker, 30, 30, subject="bravo")
+    performed: list[tuple[str, str]] = []
+
+    def perform(event: ActionEvent) -> None:
+        if event.subject == "bravo":
+            raise RuntimeError("cannot")
+        performed.append((event.subject, event.action))
+
+    with Actor(kafka, perform, group="actors", subjects=["alpha", "bravo"], who="alpha-actor", namespace=namespace) as actor:
+        acknowledged = []
+        # 3 events of recovery and 2 of the injection, for each subject
+        heard = 0
+        while heard < 10:
+            before = actor.events
+            event = actor.step(1.0)
+            heard += actor.events - before
+            acknowledged += [event] if event is not None else []
+    assert [(event.subject, event.action) for event in acknowledged] == performed == [("alpha", "emergency_recovery")]
+    go(kafka, namespace, worker, 10, 60, subject="bravo")
+    with Consumer(kafka, "actions.events", namespace=namespace, until_end=True) as consumer:
+        events = [message.value for message in consumer]
+    assert not any(isinstance(event, WindowStats) for event in events)
+    told = [(e.subject, e.by) for e in events if isinstance(e, ActionEvent) and e.state == "acknowledged"]
+    assert told == [("alpha", "alpha-actor")]
