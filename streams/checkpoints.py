@@ -24,6 +24,10 @@ import msgspec
 TAIL_FACTOR = 3
 """A full snapshot starts anew when more records than so many times the subjects would have to be read back."""
 
+BEHIND_FACTOR = 3
+"""So many times as rare are checkpoints of a partition that is behind: where 10,000 subjects change all the time, one costs a
+second of the processor."""
+
 HEADER_LINEAGE = "lineage"
 """Header of each state on the checkpoint log."""
 
@@ -68,6 +72,15 @@ def decode_mark(text: str) -> Mark | None:
 def new_lineage() -> str:
     """A fresh lineage, random."""
     return secrets.token_hex(6)
+
+
+def is_due(age_s: float, every_s: float, ahead: int, since: int) -> bool:
+    """Whether a partition's next checkpoint is to be written.
+
+    While more records are `ahead` than were applied `since` the last one, it may wait: a restart has more to read anyway than
+    it would have to repeat.
+    """
+    return age_s >= every_s * (BEHIND_FACTOR if ahead > since else 1)
 
 
 @dataclass

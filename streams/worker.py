@@ -19,7 +19,7 @@ from faust.types import TP
 from schemas.topics import CURRENT, full_name
 from streams import app as faust_app
 from streams.checkpointer import Checkpointer
-from streams.checkpoints import decode_mark
+from streams.checkpoints import decode_mark, is_due
 from streams.configs import Configs
 from streams.current import CurrentGuard
 from streams.errors import Fatal
@@ -47,10 +47,6 @@ GC_THRESHOLDS = (4_000, 250, 100)
 """States are long-lived and hold no cycles: with the default (700, 10, 10) walking 10,000 subjects' takes a third of the time.
 The young generation is small, since a walk of 20,000 objects stopped everything for 10 to 18 ms; the old one must be walked
 all the same: tasks of the client hold fetched batches in cycles."""
-
-BEHIND_FACTOR = 3
-"""While more of the log is ahead than was read since the last checkpoint, checkpoints are so many times as rare: where all
-10,000 subjects change all the time, one costs a second of the processor, and a restart has more to read than it would repeat."""
 
 
 class Worker:
@@ -334,11 +330,9 @@ class Worker:
             await asyncio.sleep(min(0.1, every / 10))
             now = monotonic()
             for partition in list(self.partitions.values()):
-                if not partition.halted and now - partition.committed_at >= every * (BEHIND_FACTOR if self._is_behind(partition) else 1):
+                since = partition.next_offset - max(partition.committed or 0, 0)
+                if not partition.halted and is_due(now - partition.committed_at, every, self.lag(partition), since):
                     await self.checkpointer.checkpoint(partition, self.thread)
-
-    def _is_behind(self, partition: Partition) -> bool:
-        return self.lag(partition) > partition.next_offset - max(partition.committed or 0, 0)
 
     # --- slo.current ---
 
