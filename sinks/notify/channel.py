@@ -36,19 +36,19 @@ class _Task:
     """A due on its way.
 
     `left`: adapters that have not taken it yet; `refused`: what those said that never will; `error`: why the last attempt
-    of the others failed. `first`: loop time of the first attempt. `gone`: no longer the channel's.
+    of the others failed. `since`: loop time at which it was submitted. `gone`: no longer the channel's.
     """
 
-    __slots__ = ("attempts", "busy", "due", "error", "first", "gone", "left", "number", "refused")
+    __slots__ = ("attempts", "busy", "due", "error", "gone", "left", "number", "refused", "since")
 
-    def __init__(self, due: Due, number: int, adapters: list[str]) -> None:
+    def __init__(self, due: Due, number: int, since: float, adapters: list[str]) -> None:
         self.due = due
         self.number = number
+        self.since = since
         self.left = adapters
         self.refused: list[str] = []
         self.error = ""
         self.attempts = 0
-        self.first = 0.0
         self.busy = False
         self.gone = False
 
@@ -64,6 +64,7 @@ class Channel:
         self.name = name
         self._adapters = adapters
         self._policy = policy
+        self._give_up_s = policy.give_up_after / 1000
         self._told = told
         self._metrics = metrics
         self._log = structlog.get_logger("iskra.notify").bind(channel=name)
@@ -100,7 +101,7 @@ class Channel:
 
     def submit(self, due: Due) -> None:
         """Takes a due; what was submitted before for the same alert goes out first."""
-        task = _Task(due, self._numbers, list(self._adapters))
+        task = _Task(due, self._numbers, asyncio.get_running_loop().time(), list(self._adapters))
         self._numbers += 1
         self._tasks[due.partition, due.id] = task
         alert = self._alerts.setdefault(due.event.alert_id, deque())
@@ -135,8 +136,6 @@ class Channel:
     async def _work(self) -> None:
         clock = asyncio.get_running_loop().time
         while (task := await self._next(clock)) is not None:
-            if not task.attempts:
-                task.first = clock()
             task.attempts += 1
             task.busy = True
             notification = Notification(task.due.id, task.due.event)
@@ -154,11 +153,16 @@ class Channel:
             _, _, task = await self._ready.get()
             if self._stopping or task is None:
                 return None
-            wait = self._patience - clock()
-            if wait <= 0 and not task.gone:
+            if task.gone:
+                continue
+            now = clock()
+            if not task.attempts and now - task.since >= self._give_up_s:
+                self._end(task, "failed", f"not sent within {self._give_up_s:g} s: the channel had more messages than it could send")
+            elif now >= self._patience:
                 return task
-            self._enqueue(task)  # meanwhile something more urgent may come
-            await asyncio.sleep(min(max(wait, 0.0), LOOK_S))
+            else:
+                self._enqueue(task)  # meanwhile something more urgent may come
+                await asyncio.sleep(min(self._patience - now, LOOK_S))
 
     async def _tell(self, task: _Task, name: str, notification: Notification) -> None:
         """Tells one adapter, and notes what it says."""
@@ -193,7 +197,7 @@ class Channel:
             self._end(task, "sent", f"after {tries}" if task.attempts > 1 else None)
         elif task.due.stopped is not None:
             self._end(task, "cancelled", f"{task.due.stopped}; {tries} before: {task.error}")
-        elif (left := task.first + self._policy.give_up_after / 1000 - now) <= 0:
+        elif (left := task.since + self._give_up_s - now) <= 0:
             self._end(task, "failed", "; ".join([*task.refused, f"given up after {tries}: {task.error}"]))
         else:
             if task.attempts == 1:

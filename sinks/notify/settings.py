@@ -61,8 +61,8 @@ class Delivery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """How hard it is tried.
 
     `timeout` bounds one attempt, `concurrency` the attempts of a channel at one time. Pauses between attempts double from
-    `first_pause` to `longest_pause`, less up to half by chance. What was not delivered `give_up_after` its first attempt
-    fails; what is older than `oldest` when it is first seen fails without one.
+    `first_pause` to `longest_pause`, less up to half by chance. What was not delivered `give_up_after` the notifier took it
+    fails, also if its turn never came; what is older than `oldest` when it is first seen fails without an attempt.
     """
 
     timeout: Duration = Duration(10_000)

@@ -153,6 +153,32 @@ def test_what_is_not_delivered_in_time_fails() -> None:
     assert len(receiver.calls) > 2
 
 
+def test_what_waits_too_long_for_its_turn_fails() -> None:
+    """A channel with more messages than it can send gives up the oldest, so that it owes no more than it can hold."""
+    go = asyncio.Event()
+
+    async def waits(_: Notification, __: int) -> None:
+        await go.wait()
+
+    receiver = Receiver(waits)
+    bench = Bench({"one": receiver}, concurrency=1, give_up_after=20)
+    first, second = due(1, event("a")), due(2, event("b"))
+
+    async def work() -> None:
+        bench.channel.submit(first)
+        bench.channel.submit(second)
+        await _eventually(lambda: receiver.calls)
+        await asyncio.sleep(0.03)
+        go.set()
+        await bench.ended(2)
+
+    _run(bench, work)
+    assert bench.ends == {
+        first.id: ("sent", None),
+        second.id: ("failed", "not sent within 0.02 s: the channel had more messages than it could send"),
+    }
+
+
 def test_an_attempt_is_bounded() -> None:
     """A receiver that hangs is left and tried again."""
 
