@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import structlog
 
 from iskra.stack import children
@@ -33,8 +34,11 @@ BACKOFF_S = (0.0, 0.5, 1.0, 2.0, 4.0, 10.0)
 ALIVE_EVERY_S = 1.0
 """Pause between two questions whether a part still answers."""
 ALIVE_MISSES = 6
-"""Answers missed in a row after which a part is killed: with the 2 s that one may take, after 6 to 18 s; a machine at fifty
-times its load answers within 2 s now and then."""
+"""Answers missed in a row after which a part is killed that has not run at all meanwhile (stopped, or locked for good): with the
+2 s that an answer may take, after 6 to 18 s."""
+BUSY_MISSES = 30
+"""The same for one that has used the processor: at fifty times the machine's load a healthy one was silent for 18 s, and a
+restart would only have added to the load. 30 to 90 s."""
 STEADY_S = 30.0
 LOOP_ENDS = 4
 """Ends in a row after which a part is said to end again and again."""
@@ -53,7 +57,7 @@ class Part:
         ready: whether it does its work; called in a thread, may block up to 1 s. None: ready when started.
         start_timeout: seconds from start until ready, at the first start. stop_timeout: seconds from SIGTERM until killed.
         attempts: starts before a part that ends before it is ready is given up, at the first start.
-        alive: whether it answers at all; called in a thread, may block up to 2 s. After `ALIVE_MISSES` misses it is killed, and
+        alive: whether it answers at all; called in a thread, may block up to 2 s. After `ALIVE_MISSES` or `BUSY_MISSES` it is killed, and
             if it has not answered `start_timeout` seconds after a restart. None: it is not asked.
         nice: added to the supervisor's niceness; parts that may lag behind leave the processor to those that may not.
     """
@@ -90,6 +94,15 @@ async def together(*work: Coroutine[Any, Any, None]) -> None:
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         raise first from None
+
+
+def _processor_s(pid: int) -> float:
+    """Processor seconds that a process has used; 0 if it is gone."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
 
 
 class Supervisor:
@@ -179,7 +192,7 @@ class Supervisor:
 
     async def _listen(self, running: _Running, alive: Callable[[], bool]) -> None:
         """Kills the part when it has stopped answering; `_watch` starts it again."""
-        process, heard, missed = running.process, True, 0
+        process, heard, missed, before = running.process, True, 0, 0.0
         while True:
             await asyncio.sleep(ALIVE_EVERY_S)
             answered = await asyncio.to_thread(alive)
@@ -189,7 +202,10 @@ class Supervisor:
                 heard, missed = True, 0
             elif process.poll() is None:
                 missed += 1
-                if missed >= ALIVE_MISSES if heard else time.monotonic() - running.started > running.part.start_timeout:
+                used = _processor_s(process.pid)
+                before = used if missed == 1 else before
+                limit = ALIVE_MISSES if used == before else BUSY_MISSES
+                if missed >= limit if heard else time.monotonic() - running.started > running.part.start_timeout:
                     log.error("part does not answer and is killed", part=running.part.name, pid=process.pid, missed=missed)
                     children.signal_group(process.pid, signal.SIGKILL)
                     missed = 0

@@ -134,6 +134,34 @@ def test_a_part_that_misses_an_answer_is_left_alone(tmp_path: Path, monkeypatch:
     assert asyncio.run(scenario())
 
 
+def test_a_part_that_is_busy_is_given_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What uses the processor without answering may be starved by others: it is killed after five times as many misses."""
+    monkeypatch.setattr(module, "ALIVE_EVERY_S", 0.01)
+    busy = "print('up', flush=True)\nwhile True:\n    pass"
+
+    async def scenario() -> list[dict[str, object]]:
+        supervisor = Supervisor(tmp_path)
+        asked: list[int] = []
+
+        def answers() -> bool:
+            asked.append(1)
+            process = psutil.Process(supervisor.pids["busy"])
+            used = process.cpu_times().user
+            while process.cpu_times().user == used:  # so it has run between two questions, however busy the machine is
+                time.sleep(0.01)
+            return len(asked) == 1
+
+        with capture_logs() as logs:
+            part = Part(name="busy", command=[sys.executable, "-c", busy], ready=_up(tmp_path, "busy"), alive=answers)
+            await supervisor.start(part)
+            await _until(_up(tmp_path, "busy", 2), "it was not killed")
+        await supervisor.stop([])
+        return [dict(line) for line in logs]
+
+    killed = [line for line in asyncio.run(scenario()) if line["event"] == "part does not answer and is killed"]
+    assert killed[0]["missed"] == module.BUSY_MISSES
+
+
 def test_a_part_that_never_answers_after_a_restart_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A restart that does not come to anything within its start time is one more hang."""
     monkeypatch.setattr(module, "ALIVE_EVERY_S", 0.01)
