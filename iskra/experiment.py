@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from experiments.actor import SimulatedActor
-from experiments.driver import HOLD_S
+from experiments.driver import HOLD_S, Source, Timed
 from experiments.journal import Entry, Journal, in_order
 from experiments.model import SimulatedSubject
 from experiments.offline import DRAIN_S, lasting
@@ -25,7 +26,7 @@ from schemas.messages import MESSAGES
 
 T0 = 1_762_435_080
 """Epoch s: where an experiment's virtual time begins unless it is told otherwise: Thursday 2025-11-06 13:18 UTC."""
-_LOOP = (topics.ACTIONS, topics.VOICES)
+LOOP = (topics.ACTIONS, topics.VOICES)
 """What the subject's own side hears."""
 T = TypeVar("T")
 
@@ -47,6 +48,8 @@ def run(
     start: int = T0,
     name: str = "subject",
     speed: float = math.inf,
+    others: Source | None = None,
+    listen: tuple[str, ...] = LOOP,
     heard: Callable[[Message], None] | None = None,
     passed: Callable[[int], None] | None = None,
     stop: threading.Event | None = None,
@@ -56,7 +59,8 @@ def run(
     Args:
         progress: of the namespace's worker. config: the one that the worker judges by.
         speed: virtual seconds a second; infinity: as fast as the worker follows.
-        heard: told of each output that the subject's side hears, in order. passed: told of each barrier's second of the run.
+        others: points of further subjects, written beside. listen: topics, those of `LOOP` among them, that `heard` is told of.
+        heard: told of each output on them, as it is read at a barrier. passed: told of each barrier's second of the run.
         stop: set it to end the run at the next barrier.
     Returns:
         Everything that the output topics say of the subject, in the engine's order.
@@ -67,7 +71,12 @@ def run(
     actor = SimulatedActor(scenario.actor, subject)
     seconds = scenario.length // 1000
     end = start + seconds + DRAIN_S
-    with Consumer(kafka, _LOOP, namespace=namespace, start="end") as consumer:
+    own = lasting(subject, seconds)
+
+    def source(second: int) -> Iterable[Timed]:
+        return own(second) if others is None else itertools.chain(own(second), others(second))
+
+    with Consumer(kafka, listen, namespace=namespace, start="end") as consumer:
 
         def at_barrier(second: int) -> None:
             for message in consumer.read_to_end():
@@ -79,7 +88,7 @@ def run(
 
         reached = drive(
             LogWriter(kafka, namespace),
-            lasting(subject, seconds),
+            source,
             progress,
             start=start,
             seconds=seconds + DRAIN_S,
@@ -98,7 +107,8 @@ def run(
 def _read(kafka: str, namespace: str, name: str, start: int) -> list[Entry]:
     """What the topics say of the subject since the run began."""
     found = []
-    with Consumer(kafka, [topic for topic in MESSAGES if topic != topics.CURRENT], namespace=namespace, until_end=True) as consumer:
+    wanted = [topic for topic in MESSAGES if topic != topics.CURRENT]
+    with Consumer(kafka, wanted, namespace=namespace, start=start * 1000, until_end=True) as consumer:
         for message in consumer:
             value = message.value
             if value is not None and getattr(value, "subject", None) == name and message.ts >= start * 1000:
@@ -158,4 +168,4 @@ def workers(running: Running, namespace: str | None = None) -> list[str]:
     return [url for name, url in running.metrics.items() if name.startswith("worker") and name.endswith(namespace)]
 
 
-__all__ = ["HOLD_S", "T0", "Stopped", "outside_windows", "run", "with_stack", "workers"]
+__all__ = ["HOLD_S", "LOOP", "T0", "Stopped", "outside_windows", "run", "with_stack", "workers"]

@@ -59,12 +59,26 @@ def _alerts(seconds: int) -> Figures:
     return alerts(seconds=min(seconds, 60))
 
 
+def _experiments(_seconds: int) -> Figures:
+    from benchmarks.experiments import experiments
+
+    return experiments(config_files.load())
+
+
+def _noise(_seconds: int) -> Figures:
+    from benchmarks.noise import noise
+
+    return noise(config_files.load())
+
+
 BENCHES: dict[str, tuple[Callable[[int], Figures], str]] = {
     "ingest": (_ingest, "points a second: worker alone (one a message, arrays, sparse) and the whole path"),
     "detect": (_detect, "point produced → status readable, with everything running"),
     "recover": (_recover, "kill -9 of each process under load: seconds, lost, doubled, differing"),
     "alerts": (_alerts, "point of a P0 alert → the notifier's request, and alerts a second, with everything running"),
     "engine": (_engine, "the engine alone, offline, on one core"),
+    "experiments": (_experiments, "dry runs an hour with the engine alone, and the speed of one through the stack"),
+    "noise": (_noise, "100 healthy subjects for 24 h, and 500 injected incidents: what is told, and how soon; minutes"),
 }
 
 
@@ -73,7 +87,10 @@ BENCHES: dict[str, tuple[Callable[[int], Figures], str]] = {
 @click.option("--seconds", type=click.IntRange(5, 3600), default=60, show_default=True, help="Length of the sustained part.")
 @json_option
 def command(name: str, seconds: int, as_json: bool) -> None:
-    """Run the benchmark NAME: ingest, detect, recover, alerts or engine. It uses loopback only, and nothing of a running stack."""
+    """Run the benchmark NAME: ingest, detect, recover, alerts, engine, experiments or noise.
+
+    It uses loopback only, and nothing of a running stack.
+    """
     from benchmarks.machine import machine
 
     console = Console(stderr=True)

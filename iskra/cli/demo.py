@@ -9,6 +9,7 @@ import logging
 import math
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -19,11 +20,13 @@ import structlog
 from rich.console import Console
 from rich.text import Text
 
+from iskra import experiment
 from iskra.cli import BadInput, Unreachable
 from iskra.cli.up import REFUSED
 from iskra.client import ClientError, SloStatus
 from iskra.demo import STORIES, SUBJECTS, Change, Report, Story
 from iskra.driver import BehindError, WorkerProgress
+from iskra.dry_run import DryRun, Told
 from iskra.logs import to_stderr
 from iskra.settings import DEFAULT_DATA, json_option, partitions_option
 from iskra.show import Show, UnrestError
@@ -40,7 +43,18 @@ MARKS = {"OK": ("●", "green"), "WARN": ("▲", "yellow"), "BLOCK": ("■", "re
 
 @click.command(epilog="Example: iskra demo --speed 10 --check")
 @click.option(
-    "--speed", type=click.FloatRange(0.1, 1000), default=1.0, show_default=True, help="Virtual seconds a second; verdicts are the same."
+    "--show",
+    "kind",
+    type=click.Choice(["dry-run", "drifts"]),
+    default="dry-run",
+    show_default=True,
+    help="The experiment Stagnation → Creative, 140 virtual minutes; or short drifts of one vital, two minutes each.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.1, 1000),
+    default=None,
+    help="Virtual seconds a second; verdicts are the same. By default 20 for the dry run (7 minutes), 1 for drifts.",
 )
 @click.option(
     "--duration", type=click.FloatRange(0, min_open=True), metavar="S", help="End after so many seconds, when the story that runs is over."
@@ -56,7 +70,8 @@ MARKS = {"OK": ("●", "green"), "WARN": ("▲", "yellow"), "BLOCK": ("■", "re
 @partitions_option
 @json_option
 def command(
-    speed: float,
+    kind: str,
+    speed: float | None,
     duration: float | None,
     check: bool,
     data: Path,
@@ -68,9 +83,10 @@ def command(
 ) -> None:
     """The whole of Iskra on this machine, and a dozen simulated subjects to watch.
 
-    One after the other drifts out of range, is seen (WARN, then BLOCK), and comes back. The subjects live in a
-    namespace of their own, `demo`, in virtual time, beside the live one. What is told here was read from the output
-    topics. Ctrl-C stops all, in order.
+    One of them drifts into stagnation and is brought back: statuses, voices, Iskriv's review, the injection that its own
+    side takes up, the synthesis. (Or, with --show drifts, one after the other drifts out of range and returns.) The subjects
+    live in a namespace of their own, `demo`, in virtual time, beside the live one. What is told here was read from the
+    output topics. Ctrl-C stops all, in order.
     """
     to_stderr()
     # the story is what people are here for: of the parts only what is wrong
@@ -79,6 +95,10 @@ def command(
         data=data, port=port, kafka=kafka, clickhouse=clickhouse, namespaces=(LIVE_NAMESPACE, NAMESPACE), partitions=partitions
     )
     narrator = Terminal(Console(stderr=as_json, highlight=False, soft_wrap=True))
+    if kind == "dry-run":
+        _dry_run(settings, narrator, speed=speed or 20.0, duration=duration, check=check, as_json=as_json)
+        return
+    speed = speed or 1.0
     try:
         reports = asyncio.run(_run(settings, narrator, speed=speed, duration=duration, once=check and duration is None))
     except REFUSED as error:
@@ -138,6 +158,37 @@ async def _run(settings: StackSettings, narrator: Terminal, *, speed: float, dur
         await stack.stop()
 
 
+def _dry_run(settings: StackSettings, narrator: Terminal, *, speed: float, duration: float | None, check: bool, as_json: bool) -> None:
+    """Plays the dry run, again and again with other seeds; with --check once, or for so long as --duration says."""
+    begun = time.monotonic()
+
+    def enough() -> bool:
+        return check if duration is None else time.monotonic() - begun >= duration
+
+    def work(running: Running, stop: threading.Event) -> list[Told]:
+        narrator.welcome(running, 0.0, speed)
+        show = DryRun(running.kafka, NAMESPACE, WorkerProgress(lambda: _workers(running)), narrator.line, speed=speed, stop=stop)
+        return show.run(enough)
+
+    narrator.line("starting broker, store, workers, sinks and gateway …")
+    try:
+        told = asyncio.run(experiment.with_stack(settings, work))
+    except REFUSED as error:
+        raise BadInput(str(error)) from None
+    except experiment.Stopped:
+        told = []
+    except (StackError, ClientError, BehindError) as error:
+        raise Unreachable(str(error)) from None
+    happened = bool(told) and all(run.passed for run in told)
+    if as_json:
+        document = {"happened": happened, "speed": speed, "runs": msgspec.to_builtins(told)}
+        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    if check:
+        verdict = "everything announced happened" if happened else "not everything announced happened"
+        narrator.console.print(f"{verdict}: {sum(run.passed for run in told)} of {len(told)} runs", style="green" if happened else "red")
+        sys.exit(0 if happened else 1)
+
+
 def _workers(running: Running) -> list[str]:
     """The /metrics of the demonstration's workers."""
     return [url for name, url in running.metrics.items() if name.startswith("worker") and name.endswith(NAMESPACE)]
@@ -158,7 +209,8 @@ class Terminal:
 
     def welcome(self, running: Running, ready_s: float, speed: float) -> None:
         """Everything is up."""
-        self.line(f"ready in {ready_s:.1f} s; {len(SUBJECTS)} simulated subjects in namespace {NAMESPACE}, time runs at {speed:g}×")
+        ready = f"ready in {ready_s:.1f} s" if ready_s else "ready"
+        self.line(f"{ready}; {len(SUBJECTS)} simulated subjects in namespace {NAMESPACE}, time runs at {speed:g}×")
         if running.gateway is not None:
             self.line(Text.assemble("watch them live:  ", (f"{running.gateway}/pulse?namespace={NAMESPACE}", "bold underline")))
         self.line("Ctrl-C stops everything")
