@@ -270,7 +270,12 @@ class Consumer:
         if self._admin is None:
             self._admin = AdminClient({**CLIENT_SETTINGS, "bootstrap.servers": self._bootstrap}, logger=_log)
         answers = self._admin.list_offsets({TopicPartition(*where): what for where in self._next}, request_timeout=max(timeout, 0.1))
-        return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+        try:
+            return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+        except KafkaException:
+            # it keeps the leaders that it knew, with their epochs, whatever has become of them: the next try asks anew
+            self._admin = None
+            raise
 
     def _revoked(self, _consumer: Any, places: list[TopicPartition]) -> None:
         """Partitions go to another member: what of them was not handed out is the other's."""
