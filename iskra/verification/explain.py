@@ -1,4 +1,4 @@
-"""One verdict, recomputed: the log of its partition through the engine alone, up to the record that caused it."""
+"""One output, recomputed: the log of its partition through the engine alone, up to the record that caused it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from iskra.verification.recompute import Recomputation
 from processors.engine import Output, Record
 from schemas.topics import HEADER_ID, POINTS
 from streams.recovery import headers_of
+
+LEDGER = ("sent", "failed")
+"""How ids of the notifier's records end: that of the step, and what became of it."""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -39,6 +42,8 @@ def place_of(identity: str) -> tuple[int, int]:
     parts = identity.split("-")
     if len(parts) == 5 and parts[0].isdigit() and parts[1].isdigit():
         return int(parts[0]), int(parts[1])
+    if len(parts) == 6 and parts[5] in LEDGER:
+        raise NotAnId(f"{identity}: the notifier wrote it, no log gives it; the step that it ended is {'-'.join(parts[:5])}")
     raise NotAnId(f"{identity}: expected an id such as 3-88417-0-0-b16473ec85fa7cb5 (partition-offset-index-n-key)")
 
 
@@ -77,7 +82,7 @@ def _recompute(log: LogReader, partition: int, offset: int, identity: str, subje
     recomputation = Recomputation(log.namespace, partition, log.partitions, log.configurations(), log.first_marker(partition))
     first, end = log.ends(POINTS, partition)
     wanted = log.records(partition, first, min(end, offset + 1)) if offset < end else log.records(partition, first, end)
-    for at, outputs, _ in recomputation.outputs(_only(wanted, subject, offset)):
+    for at, outputs, _ in recomputation.outputs(only(wanted, subject, offset)):
         if at == offset or not subject:
             for output in outputs:
                 if output.id == identity:
@@ -85,8 +90,8 @@ def _recompute(log: LogReader, partition: int, offset: int, identity: str, subje
     return None
 
 
-def _only(records: Iterator[Record], subject: bytes, offset: int) -> Iterator[Record]:
-    """The records that can concern the subject; of the others only the time counts."""
+def only(records: Iterator[Record], subject: bytes, offset: int) -> Iterator[Record]:
+    """The records that can concern the subject (its name in JSON; empty: all); of the others only the time counts."""
     for record in records:
         if record.kind is not None or record.offset == offset or subject in record.value:
             yield record

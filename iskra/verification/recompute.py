@@ -30,6 +30,8 @@ class Recomputation:
         self._partitions = partitions
         self._configurations = configurations
         self._first = first
+        self.engine: PartitionEngine | None = None
+        """The engine of the last run; None: nothing was judged yet."""
 
     def outputs(self, records: Iterable[Record]) -> Iterator[tuple[int, list[Output], list[bytes]]]:
         """For each record that says anything: its offset, its outputs, the keys of the subjects that it closed.
@@ -39,7 +41,7 @@ class Recomputation:
         """
         if self._first is None:
             return
-        engine = PartitionEngine(
+        engine = self.engine = PartitionEngine(
             self._body(self._first), topic=self._topic, partition=self._partition, partitions=self._partitions, live=self._live
         )
         for record in records:

@@ -110,7 +110,13 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def stack(kafka: str, store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def parts() -> list[tuple[str, list[str]]]:
+    """Further parts that a module's stack needs, and options of the worker, by name; NAMESPACE stands for the live one."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def stack(kafka: str, store: Store, parts: list[tuple[str, list[str]]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack, one for the tests of a module: each has subjects of its own."""
     assert DIST.exists(), "the pages are not built: make web (or in gateway/web: npm ci && npm run build)"
     names = [f"t{uuid.uuid4().hex[:10]}" for _ in range(2)]
@@ -118,7 +124,10 @@ def stack(kafka: str, store: Store, tmp_path_factory: pytest.TempPathFactory) ->
         ensure_topics(kafka, name, DEFAULT_PARTITIONS)
     made = Stack(kafka, store, names[0], names[1], tmp_path_factory.mktemp("stack"))
     try:
-        made.spawn("worker", "worker", "--namespace", made.namespace, "--live", "--ticks")
+        options = dict(parts)
+        made.spawn("worker", "worker", "--namespace", made.namespace, "--live", "--ticks", *options.pop("worker", []))
+        for name, arguments in options.items():
+            made.spawn(name, *(made.namespace if argument == "NAMESPACE" else argument for argument in arguments))
         made.spawn("sink", "sink", "clickhouse", "--clickhouse", store.url, "--namespace", made.namespace)
         made.start_gateway()
         yield made

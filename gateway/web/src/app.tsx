@@ -201,6 +201,8 @@ export function App({ pulse }: { pulse: Pulse }) {
                       <Alerts scene={scene} />
                       <Speaking scene={scene} view={view} />
                       {opened && <Why status={opened} current={current} config={config} today={wallNow} />}
+                    </div>
+                    <div class="under">
                       <Actions scene={scene} />
                       <Verdicts
                         key={`${focus.namespace}|${focus.tenant}|${focus.subject}`}

@@ -64,6 +64,8 @@ export interface Step {
   state: "due" | "sent" | "failed" | "cancelled";
   reason: string | null;
   due: number;
+  /** What it was about; of a crisis the mean of the last seconds. */
+  value: number | null;
   ts: number;
 }
 

@@ -72,6 +72,7 @@ export const enLife = {
     forAge: (state: string, age: string) => `${state} · ${age}`,
     was: (window: string, value: string, sign: string, limit: string) =>
       `The ${window} mean was **${value}**, ${sign} **${limit}**.`,
+    wasLately: (window: string, sign: string, limit: string) => `The ${window} mean went ${sign} **${limit}**.`,
     unknown: "What the metric does is **not known**.",
     budget: (value: string, limit: string) =>
       `Its error budget is spent **${value}** times as fast as allowed (limit ${limit}).`,
@@ -127,6 +128,8 @@ export const enLife = {
   },
 
   budget: {
+    of: (metric: string) => `${metric} budget`,
+    left: (share: string) => `${share} of it is left.`,
     page: (metric: string, left: string) =>
       `${metric}: error budget spent so fast that somebody is paged; ${left} of it left`,
     ticket: (metric: string, left: string) => `${metric}: error budget spent too fast; ${left} of it left`,

@@ -98,6 +98,7 @@ export const ruLife: Texts["life"] = {
     },
     forAge: (state, age) => `${state} · ${age}`,
     was: (window, value, sign, limit) => `Среднее за ${window}: **${value}**, ${sign} **${limit}**.`,
+    wasLately: (window, sign, limit) => `Среднее за ${window} ушло ${sign} **${limit}**.`,
     unknown: "Что с метрикой, **неизвестно**.",
     budget: (value, limit) => `Бюджет ошибок тратится в **${value}** раза быстрее допустимого (предел ${limit}).`,
     flapping: "Состояние скачет: изменения держатся одной тревогой.",
@@ -150,6 +151,8 @@ export const ruLife: Texts["life"] = {
   },
 
   budget: {
+    of: (metric) => `${metric}, бюджет`,
+    left: (share) => `Осталось ${share}.`,
     page: (metric, left) => `${metric}: бюджет ошибок тратится так быстро, что вызывают дежурного; осталось ${left}`,
     ticket: (metric, left) => `${metric}: бюджет ошибок тратится слишком быстро; осталось ${left}`,
   },

@@ -123,7 +123,7 @@ export function Waiting({ scene }: { scene: Scene }) {
   const waiting = (scene.focus.life.actions?.open ?? []).filter((each) => each.state === "awaiting_approval");
   if (!waiting.length) return null;
   return (
-    <section class="panel living" aria-labelledby="waiting-title" data-testid="waiting">
+    <section class="panel living urgent" aria-labelledby="waiting-title" data-testid="waiting">
       <h2 id="waiting-title">{said.waits}</h2>
       <ul>
         {waiting.map((action) => (
@@ -136,6 +136,7 @@ export function Waiting({ scene }: { scene: Scene }) {
                 ["approve_action", said.approve],
                 ["refuse_action", said.refuse],
               ]}
+              pressing
               scene={scene}
             />
           </li>

@@ -1,5 +1,6 @@
 /** Open alerts: what is wrong, who is told when, and who has it. */
 
+import { judgingOf } from "../contract";
 import type { Alert } from "../life";
 import { rank } from "../logic/need";
 import { Chip, namesOf, Rich } from "./bits";
@@ -15,12 +16,30 @@ export function byUrgency(a: Alert, b: Alert): number {
   return ORDER[a.state] - ORDER[b.state] || rank(a.level, a.priority) - rank(b.level, b.priority) || a.first - b.first;
 }
 
-function Sentence({ alert }: { alert: Alert }) {
+function Sentence({ alert, left, fastWindow }: { alert: Alert; left: string | null; fastWindow: number }) {
   const { t, f } = useSpeech();
   const said = t.life.alerts;
   if (alert.kind === "unknown") return <Rich text={said.unknown} />;
   if (alert.value === null || alert.threshold === null) return null;
-  if (alert.kind === "budget") return <Rich text={said.budget(f.bound(alert.value), f.bound(alert.threshold))} />;
+  if (alert.kind === "budget") {
+    const rate = f.bound(Math.round(alert.value * 10) / 10);
+    return <Rich text={`${said.budget(rate, f.bound(alert.threshold))} ${left ? t.life.budget.left(left) : ""}`} />;
+  }
+  const beyond = alert.side === "low" ? alert.value < alert.threshold : alert.value > alert.threshold;
+  if (!beyond && alert.state !== "resolved") {
+    // A crisis that has just begun: the mean of the last seconds alone is beyond; the steps tell it.
+    const fast = alert.steps.find((step) => step.kind === "trigger")?.value ?? null;
+    const side = alert.side === "low" ? t.life.sign["<"] : t.life.sign[">"];
+    return (
+      <Rich
+        text={
+          fast === null
+            ? said.wasLately(f.duration(fastWindow), side, f.bound(alert.threshold))
+            : said.was(f.duration(fastWindow), f.value(fast), side, f.bound(alert.threshold))
+        }
+      />
+    );
+  }
   const sign = alert.side === "low" ? t.life.sign["<"] : t.life.sign[">"];
   return (
     <Rich text={said.was(f.duration(alert.window_ms ?? 0), f.value(alert.value), sign, f.bound(alert.threshold))} />
@@ -74,6 +93,7 @@ function Open({ alert, scene }: { alert: Alert; scene: Scene }) {
   const { t, f, language } = speech;
   const said = t.life.alerts;
   const [name] = namesOf(alert.metric, scene.config.metrics[alert.metric]?.label, language);
+  const budget = scene.focus.life.budgets?.find((each) => each.metric === alert.metric);
   const rows = rowsOf(alert, scene, speech);
   const { next } = alert;
   const verbs: Parameters<typeof Decide>[0]["verbs"] =
@@ -86,11 +106,19 @@ function Open({ alert, scene }: { alert: Alert; scene: Scene }) {
   return (
     <li class="alert" data-alert={alert.alert_id}>
       <p class="head">
-        <Chip level={alert.level} priority={alert.priority} lead={name} />
+        <Chip
+          level={alert.level}
+          priority={alert.priority}
+          lead={alert.kind === "budget" ? t.life.budget.of(name) : name}
+        />
         <span class="mute">{said.forAge(said.state[alert.state], f.age(scene.logTime - alert.first))}</span>
       </p>
       <p>
-        <Sentence alert={alert} />
+        <Sentence
+          alert={alert}
+          fastWindow={judgingOf(scene.config, alert.metric).fast_window}
+          left={budget ? percent(budget.remaining, t.locale) : null}
+        />
       </p>
       {alert.flapping && <p class="note">{said.flapping}</p>}
       {alert.state === "silenced" && <p class="note">{said.silencedNote}</p>}
@@ -115,7 +143,7 @@ function Open({ alert, scene }: { alert: Alert; scene: Scene }) {
           ))}
         </ul>
       )}
-      <Decide target={alert.alert_id} verbs={verbs} scene={scene} />
+      <Decide target={alert.alert_id} verbs={verbs} pressing={alert.state === "firing"} scene={scene} />
     </li>
   );
 }
@@ -124,11 +152,17 @@ export function Alerts({ scene }: { scene: Scene }) {
   const { t, f, language } = useSpeech();
   const said = t.life.alerts;
   const { open = [], closed = [] } = scene.focus.life.alerts ?? {};
-  const budgets = (scene.focus.life.budgets ?? []).filter((budget) => budget.alert !== null);
+  const budgets = (scene.focus.life.budgets ?? []).filter(
+    ({ alert, metric }) => alert !== null && !open.some((each) => each.kind === "budget" && each.metric === metric),
+  );
   if (!open.length && !closed.length && !budgets.length) return null;
   const name = (metric: string) => namesOf(metric, scene.config.metrics[metric]?.label, language)[0];
   return (
-    <section class="panel living alerts" aria-labelledby="alerts-title" data-testid="alerts">
+    <section
+      class={`panel living${open.some((each) => each.state === "firing") ? " urgent" : ""}`}
+      aria-labelledby="alerts-title"
+      data-testid="alerts"
+    >
       <h2 id="alerts-title">{said.label}</h2>
       {!open.length && <p class="mute">{said.none}</p>}
       <ul>

@@ -1,6 +1,6 @@
 /** A person's decision: who, why, and what became of it. One form for all, so that no press decides by accident. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { CommandBody } from "../life";
 import { type Given, PATIENCE, targetOf } from "../live/commands";
 import { recall, remember } from "../live/memory";
@@ -51,7 +51,8 @@ function Form({ verb, target, scene, close }: { verb: Verb; target: string; scen
   const [who, setWho] = useState(known);
   const [why, setWhy] = useState("");
   const first = useRef<HTMLInputElement>(null);
-  useEffect(() => first.current?.focus(), [known]);
+  // At once: whoever opened the form by a key types on.
+  useLayoutEffect(() => first.current?.focus(), [known]);
   const submit = (event: Event) => {
     event.preventDefault();
     const name = who.trim();
@@ -114,11 +115,13 @@ interface Props {
   target: string;
   /** What may be decided, the likeliest first. */
   verbs: [Verb, string][];
+  /** Whether somebody waits for it: then the likeliest stands out. */
+  pressing: boolean;
   scene: Scene;
 }
 
 /** The buttons of an alert or action, and under them the form or what became of it. */
-export function Decide({ target, verbs, scene }: Props) {
+export function Decide({ target, verbs, pressing, scene }: Props) {
   const { t } = useSpeech();
   const [open, setOpen] = useState<Verb | null>(null);
   const given = scene.focus.commands.of(target);
@@ -134,7 +137,7 @@ export function Decide({ target, verbs, scene }: Props) {
             <button
               key={verb}
               type="button"
-              class={i === 0 ? "go" : "plain"}
+              class={i === 0 && pressing ? "go" : "plain"}
               disabled={!scene.live}
               onClick={() => {
                 scene.focus.commands.forget(target);

@@ -1,0 +1,67 @@
+import { afterEach, expect, test, vi } from "vitest";
+import type { CommandBody, Life } from "../src/life";
+import { Commands } from "../src/live/commands";
+
+const take: CommandBody = {
+  command: "acknowledge_alert",
+  alert_id: "a",
+  tenant: "default",
+  subject: "alpha",
+  who: "Ada",
+  why: "",
+};
+
+const alert = (id: string, state: string) => ({ id, state, alert_id: "a" });
+const lifeOf = (open: object[], refusals: object[] = []) =>
+  ({ alerts: { open, closed: [] }, refusals }) as unknown as Life;
+
+function answers(status: number, body: object) {
+  vi.stubGlobal("fetch", async () => new Response(JSON.stringify(body), { status }));
+}
+
+afterEach(() => vi.unstubAllGlobals());
+
+async function given(status: number, body: object) {
+  answers(status, body);
+  const commands = new Commands(() => {});
+  await commands.give(take);
+  return commands;
+}
+
+test("a command is accepted only once the server has said so, and over when the engine's event names its place", async () => {
+  const commands = await given(202, { partition: 3, offset: 17 });
+  expect(commands.of("a")?.stage.kind).toBe("accepted");
+  commands.settle(lifeOf([alert("3-16-0-0-x", "firing")]));
+  expect(commands.of("a")?.stage.kind).toBe("accepted");
+  commands.settle(lifeOf([alert("3-17-0-0-x", "acknowledged")]));
+  expect(commands.of("a")).toBeUndefined();
+});
+
+test("an alert that is gone needs no command any more", async () => {
+  const commands = await given(202, { partition: 3, offset: 17 });
+  commands.settle(lifeOf([]));
+  expect(commands.of("a")).toBeUndefined();
+});
+
+test("what the engine refuses is told with its reason", async () => {
+  const commands = await given(202, { partition: 3, offset: 17 });
+  const refusals = [
+    { partition: 3, offset: 16, detail: "another", ts: 1 },
+    { partition: 3, offset: 17, detail: "acknowledged already, by Bob", ts: 2 },
+  ];
+  commands.settle(lifeOf([alert("3-9-0-0-x", "firing")], refusals));
+  expect(commands.of("a")?.stage).toEqual({ kind: "refused", detail: "acknowledged already, by Bob" });
+});
+
+test("what the server does not take changes nothing and says why", async () => {
+  const away = await given(503, { status_code: 503, detail: "kafka: away" });
+  expect(away.of("a")?.stage).toEqual({ kind: "failed", status: 503, detail: "kafka: away" });
+  away.forget("a");
+  expect(away.of("a")).toBeUndefined();
+  vi.stubGlobal("fetch", async () => {
+    throw new TypeError("network");
+  });
+  const alone = new Commands(() => {});
+  await alone.give(take);
+  expect(alone.of("a")?.stage).toEqual({ kind: "failed", status: null, detail: "" });
+});

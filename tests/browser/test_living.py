@@ -1,0 +1,217 @@
+"""What a person sees of what lives, and decides: real points, worker, notifier, store and gateway, a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import ROOT, Stack, eventually
+from tests.browser.test_pulse import fresh, healthy, now_ms, points
+
+pytestmark = [pytest.mark.browser, pytest.mark.kafka, pytest.mark.store]
+
+OpenPage = Callable[..., Page]
+SHOTS = os.environ.get("ISKRA_SHOTS")
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, list[str]]]:
+    """A notifier with its inbox; a gate that wants a person's word for any injection."""
+    config = tmp_path_factory.mktemp("config") / "config"
+    shutil.copytree(ROOT / "config", config)
+    actions = config / "actions.yml"
+    actions.write_text(actions.read_text().replace("free_strength: 3", "free_strength: 2"))
+    data = str(tmp_path_factory.mktemp("inbox"))
+    return [
+        ("worker", ["--config", str(config)]),
+        ("notify", ["sink", "notify", "--namespace", "NAMESPACE", "--data", data]),
+    ]
+
+
+def shot(page: Page, name: str) -> None:
+    """Keeps a picture where somebody wants to look at them."""
+    if SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+
+
+def stagnant(stack: Stack) -> str:
+    """A subject that has stood still for twelve minutes, until now: Пино and Хундун speak, and chaos is asked for."""
+    subject = fresh("stagnant")
+    begin = now_ms() - 735_000
+    stack.publish(points(subject, begin, 15))
+    stack.publish(points(subject, begin + 15_000, 720, clarity=0.88, chaos=0.12))
+    return subject
+
+
+def crisis(stack: Stack) -> str:
+    """A subject in pain: an alert fires at once, recovery is asked for and passed."""
+    subject = fresh("crisis")
+    begin = now_ms() - 60_000
+    stack.publish(points(subject, begin, 20))
+    stack.publish(points(subject, begin + 20_000, 40, pain=0.85))
+    return subject
+
+
+def told(stack: Stack, path: str, subject: str) -> list[dict[str, Any]]:
+    """What a list of the gateway holds of the subject."""
+    answer = httpx.get(f"{stack.url}{path}", params={"subject": subject}, timeout=30)
+    items: list[dict[str, Any]] = answer.json()["items"] if answer.status_code == 200 else []
+    return items
+
+
+def give(page: Page, button: str, verb: str, *, who: str | None, why: str = "") -> None:
+    """Presses a button, fills its form in, and sends it."""
+    page.get_by_role("button", name=button).first.click()
+    form = page.locator("form.command")
+    if who is not None:
+        form.get_by_label("Your name").fill(who)
+    if why:
+        form.get_by_label("Why (may be left out)").fill(why)
+    form.get_by_role("button", name=verb, exact=True).click()
+
+
+def test_who_speaks_and_why(stack: Stack, open_page: OpenPage) -> None:
+    """The voices by their Russian names, leader first, with the rule in one sentence; the list shows who speaks."""
+    subject = stagnant(stack)
+    page = open_page(f"?subject={subject}")
+    speaking = page.get_by_test_id("speaking")
+    expect(speaking.locator(".leads")).to_contain_text("Пино")
+    expect(speaking.locator(".leads")).to_contain_text("leads · for ")
+    expect(speaking.locator(".leads .because")).to_have_text("Because stagnation held.")
+    expect(speaking.locator(".speaks").nth(1)).to_contain_text("Хундун")
+    expect(speaking.locator(".speaks .because").nth(1)).to_have_text(
+        re.compile(r"Because chaos was 0\.1\d\d \(under 0\.2\) and stagnation had lasted 5 min( 1 s)? \(over 5 min\)\.")
+    )
+    expect(page.get_by_role("option").filter(has_text=subject).locator(".speaker")).to_contain_text("Пино speaks")
+    shot(page, "speaking-dark")
+
+
+def test_an_action_waits_for_a_person_and_is_approved(stack: Stack, open_page: OpenPage) -> None:
+    """The gate holds an injection; who approves is asked for once and kept; the engine passes it on at its next judging."""
+    subject = stagnant(stack)
+    page = open_page(f"?subject={subject}")
+    waiting = page.get_by_test_id("waiting")
+    expect(waiting).to_contain_text("Stimulate creative chaos")
+    expect(waiting).to_contain_text("Искрив wants a person's word")
+    shot(page, "waiting-dark")
+    give(page, "Approve", "Approve", who="Ada", why="it has stood still for long")
+    expect(waiting).to_have_count(0)
+    stack.publish(points(subject, now_ms(), 2, clarity=0.88, chaos=0.12))
+    actions = page.get_by_test_id("actions")
+    expect(actions.locator(".lines li").filter(has_text="Ada passed it")).to_contain_text("it has stood still for long")
+    expect(actions).to_contain_text("passed on to the subject")
+    expect(actions).to_contain_text(re.compile(r"to be taken up by \d\d:\d\d:\d\d"))
+    assert [each["state"] for each in told(stack, "/api/v1/actions", subject)] == ["dispatched"]
+    shot(page, "approved-dark")
+
+
+def test_a_firing_alert_is_taken_and_resolved(stack: Stack, open_page: OpenPage) -> None:
+    """Its chain with who was told and who comes next; taken by keyboard alone, shown as taken once the engine says so."""
+    subject = crisis(stack)
+    page = open_page(f"?subject={subject}")
+    alerts = page.get_by_test_id("alerts")
+    entry = alerts.locator(".alert").first
+    expect(entry.locator(".chip")).to_have_text(re.compile("pain BLOCK P0"))
+    expect(entry).to_contain_text(re.compile(r"The (3|30) s mean was 0\.[78]\d+, over 0\.7\."))
+    expect(entry.locator(".steps li").first).to_have_text(re.compile(r"DevOps Lead slack\s*told \d\d:\d\d:\d\d"))
+    expect(entry.locator(".steps li").nth(1)).to_have_text(re.compile(r"SRE pagerduty\s*in 4 min \d+ s"))
+    expect(page.get_by_test_id("count")).to_contain_text(re.compile(r"\d+ alerts? firing"))
+    shot(page, "alert-dark")
+    button = entry.get_by_role("button", name="Acknowledge")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("form.command").get_by_label("Your name")).to_be_focused()
+    page.keyboard.type("Ada")
+    page.keyboard.press("Tab")
+    page.keyboard.type("looking")
+    page.keyboard.press("Enter")
+    expect(entry).to_contain_text("Ada has it. “looking”")
+    expect(entry.locator(".steps")).to_contain_text("no longer needed")
+    expect(entry.get_by_role("button", name="Acknowledge")).to_have_count(0)
+    shot(page, "taken-dark")
+    page.reload()
+    give(page, "Resolve…", "Resolve", who=None)  # the name is remembered
+    expect(alerts).to_contain_text("Over: 1")
+    assert told(stack, "/api/v1/alerts", subject) == []
+
+
+def test_what_the_gate_passed_and_what_became_of_it(stack: Stack, open_page: OpenPage) -> None:
+    """An action's life, line by line: asked for with its terms, passed with the reason, passed on; nobody takes it up in time."""
+    subject = crisis(stack)
+    page = open_page(f"?subject={subject}")
+    actions = page.get_by_test_id("actions")
+    expect(actions).to_contain_text("Emergency recovery")
+    lines = actions.locator(".lines li")
+    expect(lines.first).to_contain_text(re.compile(r"asked for: pain was 0\.\d+ \(over 0\.6\)"))
+    expect(lines.nth(1)).to_contain_text("Искрив passed it")
+    expect(lines.nth(2)).to_contain_text("passed on to the subject")
+    expect(actions).to_contain_text("nobody took it up in time", timeout=90_000)
+
+
+def test_what_makes_no_sense_is_refused_by_the_engine_and_told(stack: Stack, open_page: OpenPage) -> None:
+    """Somebody else was quicker: the page says what the engine said, and goes on."""
+    subject = crisis(stack)
+    page = open_page(f"?subject={subject}")
+    entry = page.get_by_test_id("alerts").locator(".alert").first
+    entry.get_by_role("button", name="Acknowledge").click()
+    page.locator("form.command").get_by_label("Your name").fill("Bob")
+    (alert,) = eventually(lambda: told(stack, "/api/v1/alerts", subject), "the alert is open")
+    command = {"command": "resolve_alert", "subject": subject, "alert_id": alert["alert_id"], "who": "Ada"}
+    page.route("**/api/v1/commands", lambda route: _after(route, stack, command))
+    page.locator("form.command").get_by_role("button", name="Acknowledge", exact=True).click()
+    expect(page.get_by_test_id("alerts")).to_contain_text("Over: 1")
+
+
+def _after(route: Any, stack: Stack, command: dict[str, Any]) -> None:
+    """Lets a request go on once somebody else's command stands in the log."""
+    assert httpx.post(f"{stack.url}/api/v1/commands", json=command, timeout=30).status_code == 202
+    route.continue_()
+
+
+def test_a_command_that_was_not_taken_changes_nothing(stack: Stack, open_page: OpenPage) -> None:
+    """503 of the gateway: the alert stands as it was, the page says why, and it can be tried again."""
+    subject = crisis(stack)
+    page = open_page(f"?subject={subject}")
+    entry = page.get_by_test_id("alerts").locator(".alert").first
+    expect(entry).to_be_visible()
+    answer = '{"status_code":503,"detail":"kafka: away"}'
+    page.route("**/api/v1/commands", lambda route: route.fulfill(status=503, body=answer, content_type="application/json"))
+    give(page, "Acknowledge", "Acknowledge", who="Ada")
+    expect(entry).to_contain_text("The broker is away: nothing was sent. Try again.")
+    expect(entry.get_by_role("button", name="Acknowledge")).to_be_visible()
+    expect(entry).not_to_contain_text("Ada has it")
+    shot(page, "away-dark")
+
+
+def test_the_heart_beats_as_the_subject_says(stack: Stack, open_page: OpenPage) -> None:
+    """A published heartbeat is what is shown and how fast the heart moves."""
+    subject = healthy(stack, "beating")
+    stack.publish([{"subject": subject, "metric": "heartbeat", "value": 120, "ts": now_ms()}])
+    page = open_page(f"?subject={subject}")
+    stack.publish([{"subject": subject, "metric": "heartbeat", "value": 120, "ts": now_ms()}])
+    expect(page.locator(".heart")).to_have_attribute("aria-label", "120 beats a minute")
+    assert page.locator(".heart .core").evaluate("e => e.style.animationDuration") == "0.5s"
+
+
+def test_silence_is_told_and_everything_speaks_russian(stack: Stack, open_page: OpenPage) -> None:
+    """Where nothing is wrong no alert takes room; on a phone, in Russian, in light, nothing runs out of the screen."""
+    page = open_page(f"?subject={healthy(stack, 'calm')}")
+    expect(page.get_by_test_id("speaking")).to_contain_text("All seven are silent: nothing needs a voice.")
+    expect(page.get_by_test_id("alerts")).to_have_count(0)
+    shot(page, "calm-dark")
+    subject = stagnant(stack)
+    phone = open_page(f"?subject={subject}", locale="ru-RU", width=375, height=812, color_scheme="light")
+    expect(phone.get_by_test_id("speaking")).to_contain_text("Кто говорит")
+    expect(phone.get_by_test_id("speaking")).to_contain_text("Причина: застой.")
+    expect(phone.get_by_test_id("waiting")).to_contain_text("Добавить творческого хаоса")
+    assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shot(phone, "phone-light-ru")
