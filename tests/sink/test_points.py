@@ -154,11 +154,13 @@ ITEMS = st.fixed_dictionaries(
 )
 
 
+COMPILED = Compiled(load())
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.lists(ITEMS, max_size=4), max_size=4))
 def test_stored_is_what_admission_accepts(messages: list[list[dict[str, Any]]]) -> None:
     """Whole columns are judged as the engine judges one point after another, whatever stands beside it."""
-    compiled = Compiled(load())
     expected = []
     records = []
     for offset, items in enumerate(messages):
@@ -167,7 +169,7 @@ def test_stored_is_what_admission_accepts(messages: list[list[dict[str, Any]]]) 
         for index, (_, point, _) in enumerate(split(value)):
             try:
                 assert isinstance(point, Point)
-                check(point, compiled)
+                check(point, COMPILED)
             except (BadPoint, AssertionError):
                 continue
             if at_home(point.subject, point.tenant) == 0:
