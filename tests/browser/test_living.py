@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ROOT, Stack, eventually
+from tests.browser.conftest import DEADLINE_S, ROOT, Stack, eventually
 from tests.browser.test_pulse import fresh, healthy, now_ms, points
 
 pytestmark = [pytest.mark.browser, pytest.mark.kafka, pytest.mark.store]
@@ -92,17 +92,20 @@ def test_who_speaks_and_why(stack: Stack, open_page: OpenPage) -> None:
         re.compile(r"Because chaos was 0\.1\d\d \(under 0\.2\) and stagnation had lasted 5 min( 1 s)? \(over 5 min\)\.")
     )
     expect(page.get_by_role("option").filter(has_text=subject).locator(".speaker")).to_contain_text("Пино speaks")
-    shot(page, "speaking-dark")
+    shot(page, "speaking-light")
 
 
 def test_an_action_waits_for_a_person_and_is_approved(stack: Stack, open_page: OpenPage) -> None:
     """The gate holds an injection; who approves is asked for once and kept; the engine passes it on at its next judging."""
     subject = stagnant(stack)
-    page = open_page(f"?subject={subject}")
+    page = open_page(f"?subject={subject}", color_scheme="dark")
     waiting = page.get_by_test_id("waiting")
     expect(waiting).to_contain_text("Stimulate creative chaos")
     expect(waiting).to_contain_text("Искрив wants a person's word")
     shot(page, "waiting-dark")
+    page.get_by_role("button", name="Approve").click()
+    shot(page, "form-dark")
+    page.keyboard.press("Escape")
     give(page, "Approve", "Approve", who="Ada", why="it has stood still for long")
     expect(waiting).to_have_count(0)
     stack.publish(points(subject, now_ms(), 2, clarity=0.88, chaos=0.12))
@@ -117,7 +120,7 @@ def test_an_action_waits_for_a_person_and_is_approved(stack: Stack, open_page: O
 def test_a_firing_alert_is_taken_and_resolved(stack: Stack, open_page: OpenPage) -> None:
     """Its chain with who was told and who comes next; taken by keyboard alone, shown as taken once the engine says so."""
     subject = crisis(stack)
-    page = open_page(f"?subject={subject}")
+    page = open_page(f"?subject={subject}", color_scheme="dark")
     alerts = page.get_by_test_id("alerts")
     entry = alerts.locator(".alert").first
     expect(entry.locator(".chip")).to_have_text(re.compile("pain BLOCK P0"))
@@ -154,7 +157,7 @@ def test_what_the_gate_passed_and_what_became_of_it(stack: Stack, open_page: Ope
     expect(lines.first).to_contain_text(re.compile(r"asked for: pain was 0\.\d+ \(over 0\.6\)"))
     expect(lines.nth(1)).to_contain_text("Искрив passed it")
     expect(lines.nth(2)).to_contain_text("passed on to the subject")
-    expect(actions).to_contain_text("nobody took it up in time", timeout=90_000)
+    expect(actions).to_contain_text("nobody took it up in time", timeout=2 * DEADLINE_S * 1000)
 
 
 def test_what_makes_no_sense_is_refused_by_the_engine_and_told(stack: Stack, open_page: OpenPage) -> None:
@@ -189,7 +192,7 @@ def test_a_command_that_was_not_taken_changes_nothing(stack: Stack, open_page: O
     expect(entry).to_contain_text("The broker is away: nothing was sent. Try again.")
     expect(entry.get_by_role("button", name="Acknowledge")).to_be_visible()
     expect(entry).not_to_contain_text("Ada has it")
-    shot(page, "away-dark")
+    shot(page, "away-light")
 
 
 def test_the_heart_beats_as_the_subject_says(stack: Stack, open_page: OpenPage) -> None:
@@ -207,7 +210,7 @@ def test_silence_is_told_and_everything_speaks_russian(stack: Stack, open_page: 
     page = open_page(f"?subject={healthy(stack, 'calm')}")
     expect(page.get_by_test_id("speaking")).to_contain_text("All seven are silent: nothing needs a voice.")
     expect(page.get_by_test_id("alerts")).to_have_count(0)
-    shot(page, "calm-dark")
+    shot(page, "calm-light")
     subject = stagnant(stack)
     phone = open_page(f"?subject={subject}", locale="ru-RU", width=375, height=812, color_scheme="light")
     expect(phone.get_by_test_id("speaking")).to_contain_text("Кто говорит")

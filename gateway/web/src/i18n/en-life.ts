@@ -56,7 +56,6 @@ export const enLife = {
     ready_for_major_change: "readiness for a great change",
   } as Record<string, string>,
   action: {} as Record<string, string>,
-  reasonOf: (reason: string) => reason,
 
   alerts: {
     label: "Alerts",
@@ -90,7 +89,6 @@ export const enLife = {
     inTime: (left: string) => `in ${left}`,
     now: "now",
     over: (n: string) => `Over: ${n}`,
-    resolved: { recovered: "recovered" } as Record<string, string>,
     take: "Acknowledge",
     resolve: "Resolve…",
   },

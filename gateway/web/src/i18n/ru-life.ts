@@ -83,7 +83,6 @@ export const ruLife: Texts["life"] = {
     initiate_synthesis: "начать синтез",
     create_unified_output: "собрать единый ответ",
   },
-  reasonOf: (reason) => reason,
 
   alerts: {
     label: "Тревоги",
@@ -115,7 +114,6 @@ export const ruLife: Texts["life"] = {
     inTime: (left) => `через ${left}`,
     now: "сейчас",
     over: (n) => `Позади: ${n}`,
-    resolved: { recovered: "восстановилось" },
     take: "Принять",
     resolve: "Закрыть…",
   },

@@ -152,7 +152,7 @@ export interface Near {
 }
 
 /** Farther than this nothing is near. */
-const NEAR = 0.25;
+const NEAR = 0.1;
 
 /** The silent voices that would follow soonest, nearest first. */
 export function nearest(voices: Living["voices"], busy: ReadonlySet<string>, values: Values): Near[] {

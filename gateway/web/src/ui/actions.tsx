@@ -5,7 +5,7 @@ import type { Speech } from "../i18n";
 import type { Action } from "../life";
 import { carrying } from "../logic/rules";
 import { actionName, capital, joined, saidOf, signalName } from "../logic/say";
-import { Rich } from "./bits";
+import { Rich, Said } from "./bits";
 import { Decide } from "./command";
 import { type Scene, voiceName } from "./scene";
 import { useSpeech } from "./speech";
@@ -14,14 +14,18 @@ import { Mark, type MarkOf } from "./timeline";
 interface Line {
   mark: MarkOf;
   text: string;
-  /** Somebody's own words. */
+  /** Why, as the engine says it, */
   reason: string | null;
+  /** or in a person's own words. */
+  words: string | null;
   ts: number | null;
 }
 
 function rangeOf({ effect }: Action, { f }: Speech): [string, string] {
   return [effect.low === null ? "–" : f.bound(effect.low), effect.high === null ? "–" : f.bound(effect.high)];
 }
+
+const REVIEWS = ["approved", "refused", "awaiting_approval"];
 
 /** What has happened to an action, in order, and what it waits for. */
 export function linesOf(action: Action, config: Config, speech: Speech, time: number, logTime: number): Line[] {
@@ -32,17 +36,17 @@ export function linesOf(action: Action, config: Config, speech: Speech, time: nu
   const metric = signalName(effect.metric, config, speech);
   const [low, high] = rangeOf(action, speech);
   const lines: Line[] = action.states.map(({ state, ts, by, why }, i): Line => {
-    const line = (text: string, mark: MarkOf = "done", reason: string | null = null): Line => ({
+    // The review that the event carries is the last one: an earlier decision's reason is not known any more.
+    const last = !action.states.slice(i + 1).some((s) => REVIEWS.includes(s.state));
+    const own = by ? why : null;
+    const reason = !by && last ? (review?.reason ?? null) : null;
+    const line = (text: string, mark: MarkOf = "done", because: string | null = null): Line => ({
       mark,
       text,
-      reason,
+      reason: because,
+      words: own,
       ts,
     });
-    // The review that the event carries is the last one: an earlier decision's reason is not known any more.
-    const last = !action.states
-      .slice(i + 1)
-      .some((s) => ["approved", "refused", "awaiting_approval"].includes(s.state));
-    const reason = by ? why : last ? (review?.reason ?? null) : null;
     switch (state) {
       case "requested": {
         const terms = carrying(action.evidence.terms).map((held) => saidOf(held, config, speech));
@@ -57,7 +61,7 @@ export function linesOf(action: Action, config: Config, speech: Speech, time: nu
       case "dispatched":
         return line(said.dispatched);
       case "acknowledged":
-        return line(by ? said.acknowledged(who(by)) : said.acknowledgedOnly, "done", why);
+        return line(by ? said.acknowledged(who(by)) : said.acknowledgedOnly);
       case "effective":
         return line(said.effective(metric, f.value(effect.after), low, high));
       case "ineffective":
@@ -67,7 +71,7 @@ export function linesOf(action: Action, config: Config, speech: Speech, time: nu
     }
   });
   const to = (text: string): void => {
-    lines.push({ mark: "to come", text, reason: null, ts: null });
+    lines.push({ mark: "to come", text, reason: null, words: null, ts: null });
   };
   const left = action.until === null ? 0 : action.until - logTime;
   if (action.state === "dispatched" && action.until !== null) {
@@ -83,18 +87,18 @@ export function linesOf(action: Action, config: Config, speech: Speech, time: nu
 
 function Life({ action, scene }: { action: Action; scene: Scene }) {
   const speech = useSpeech();
-  const { f } = speech;
+  const { t, f } = speech;
   return (
     <ol class="steps lines">
       {linesOf(action, scene.config, speech, scene.time, scene.logTime).map((line, i) => (
         <li key={i}>
           <Mark of={line.mark} />
           <span>
-            <Rich text={line.text} />
+            <Rich text={line.text} /> {line.words && <span class="mute">{t.life.alerts.why(line.words)}</span>}
             {line.reason && (
-              <span class="note" lang="en">
+              <span class="note">
                 {" "}
-                {line.reason}
+                <Said reason={line.reason} config={scene.config} />
               </span>
             )}
           </span>

@@ -3,7 +3,7 @@
 import { judgingOf } from "../contract";
 import type { Alert } from "../life";
 import { rank } from "../logic/need";
-import { Chip, namesOf, Rich } from "./bits";
+import { Chip, namesOf, Rich, Said } from "./bits";
 import { Decide } from "./command";
 import type { Scene } from "./scene";
 import { useSpeech } from "./speech";
@@ -184,9 +184,7 @@ export function Alerts({ scene }: { scene: Scene }) {
             {closed.map((alert) => (
               <li key={alert.alert_id}>
                 <Chip level={alert.level} priority={alert.priority} lead={name(alert.metric)} />
-                <span class="mute" lang="en">
-                  {said.resolved[alert.resolution ?? ""] ?? alert.resolution}
-                </span>
+                <span class="mute">{alert.resolution && <Said reason={alert.resolution} config={scene.config} />}</span>
                 <time dateTime={new Date(alert.last).toISOString()}>{f.moment(alert.last, scene.today)}</time>
               </li>
             ))}

@@ -1,7 +1,8 @@
 /** Small parts that several panels share. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Level, Priority } from "../contract";
+import type { Config, Level, Priority } from "../contract";
+import { reasonOf } from "../logic/reasons";
 import { levelText } from "../logic/why";
 import { Icon, LevelGlyph } from "./glyph";
 import { useSpeech } from "./speech";
@@ -77,6 +78,12 @@ async function toClipboard(text: string): Promise<boolean> {
     area.remove();
     return copied;
   }
+}
+
+/** A reason that the engine gave. */
+export function Said({ reason, config }: { reason: string; config: Config }) {
+  const { text, lang } = reasonOf(reason, config, useSpeech());
+  return <span {...(lang ? { lang } : {})}>{text}</span>;
 }
 
 /** The name of a metric in the language of the page, and its other name beside it. */

@@ -5,7 +5,7 @@ import { carrying, nearest, parse, type Values } from "../logic/rules";
 import { actionName, joined, saidOf, wantedOf } from "../logic/say";
 import type { View } from "../logic/view";
 import { VITALS } from "../logic/vitals";
-import { Rich } from "./bits";
+import { Rich, Said } from "./bits";
 import { VoiceGlyph } from "./glyph";
 import { type Scene, voiceName } from "./scene";
 import { useSpeech } from "./speech";
@@ -142,8 +142,8 @@ export function Speaking({ scene, view }: { scene: Scene; view: View }) {
               scene={scene}
             >
               {standing.said?.reason && (
-                <p class="note" lang="en">
-                  {standing.said.reason}
+                <p class="note">
+                  <Said reason={standing.said.reason} config={config} />
                 </p>
               )}
             </Voice>
