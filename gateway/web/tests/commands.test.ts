@@ -37,6 +37,16 @@ test("a command is accepted only once the server has said so, and over when the 
   expect(commands.of("a")).toBeUndefined();
 });
 
+test("what the command caused may come before the server's answer", async () => {
+  answers(202, { partition: 3, offset: 17 });
+  const commands = new Commands(() => {});
+  commands.settle(lifeOf([alert("3-9-0-0-x", "firing")]));
+  const sent = commands.give(take);
+  commands.settle(lifeOf([alert("3-17-0-0-x", "acknowledged")]));
+  await sent;
+  expect(commands.of("a")).toBeUndefined();
+});
+
 test("an alert that is gone needs no command any more", async () => {
   const commands = await given(202, { partition: 3, offset: 17 });
   commands.settle(lifeOf([]));

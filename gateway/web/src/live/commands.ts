@@ -28,19 +28,20 @@ function causedBy(id: string, { partition, offset }: Place): boolean {
 
 function isApplied(body: CommandBody, place: Place, life: Life): boolean {
   if ("alert_id" in body) {
-    const open = life.alerts?.open.find((alert) => alert.alert_id === body.alert_id);
+    if (!life.alerts) return false;
+    const open = life.alerts.open.find((alert) => alert.alert_id === body.alert_id);
     if (!open || causedBy(open.id, place)) return true;
     return body.command === "acknowledge_alert" && open.state === "acknowledged";
   }
-  const action = [...(life.actions?.open ?? []), ...(life.actions?.closed ?? [])].find(
-    (each) => each.action_id === body.action_id,
-  );
+  if (!life.actions) return false;
+  const action = [...life.actions.open, ...life.actions.closed].find((each) => each.action_id === body.action_id);
   return !action || action.states.some((state) => causedBy(state.id, place)) || action.state !== "awaiting_approval";
 }
 
 /** The commands of the subject in focus, one for each alert or action at a time. */
 export class Commands {
   private readonly given = new Map<string, Given>();
+  private life: Life = {};
 
   constructor(private readonly changed: () => void) {}
 
@@ -57,6 +58,8 @@ export class Commands {
     set({ kind: "sending" });
     try {
       set({ kind: "accepted", place: await api.command(body), at: performance.now() });
+      // What it caused may have come before the answer.
+      this.settle(this.life);
       setTimeout(this.changed, PATIENCE + 50);
     } catch (error) {
       const status = error instanceof api.Refused ? error.status : null;
@@ -71,6 +74,7 @@ export class Commands {
 
   /** What the engine has said: applied commands are over, refused ones say why. */
   settle(life: Life): void {
+    this.life = life;
     for (const [target, { body, stage }] of this.given) {
       if (stage.kind !== "accepted") continue;
       const refusal = life.refusals?.find(

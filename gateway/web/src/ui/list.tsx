@@ -40,7 +40,7 @@ function culprits(row: Row): string[] {
 /** Who leads in a subject; nothing where all are silent. */
 function Speaker({ voice, config }: { voice: string | null; config: Config | null }) {
   const { t } = useSpeech();
-  if (voice === null) return <span />;
+  if (voice === null) return null;
   const said = t.life.voices.list(config ? voiceName(voice, config) : voice);
   return (
     <span class="speaker" title={said}>
@@ -181,7 +181,7 @@ export function List({ pulse, onSelect, onNamespace }: Props) {
               <div
                 key={row.key}
                 id={`subject-${index}`}
-                class="row"
+                class={pulse.lives.get(row.key)?.leading ? "row spoken" : "row"}
                 role="option"
                 aria-selected={index === current}
                 aria-setsize={shown.length}
