@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from iskra.stack.errors import NotReachableError
 from iskra.stack.kafka import QUICK_CLIENT
 from schemas.config import Config, config_hash, from_json, to_json
-from schemas.topics import CONFIG, HEADER_KIND, KIND_CONFIG, POINTS, full_name
+from schemas.topics import CONFIG, HEADER_KIND, KIND_CONFIG, POINTS, full_name, marker_time
 from streams.checkpoints import decode_mark
 
 ANSWER_TIMEOUT_S = 10.0
@@ -99,7 +99,8 @@ def publish(kafka: str, namespace: str, config: Config) -> dict[int, int]:
     producer.flush(ANSWER_TIMEOUT_S + 1)  # the body first: a worker waits at a marker until it has it
     if not failed:
         for partition in partitions:
-            producer.produce(topic, value=name, partition=partition, headers=[(HEADER_KIND, KIND_CONFIG)], on_delivery=told)
+            time_ms = marker_time(namespace)
+            producer.produce(topic, name, None, partition, told, timestamp=time_ms, headers=[(HEADER_KIND, KIND_CONFIG)])
         producer.flush(ANSWER_TIMEOUT_S + 1)
     if failed or len(offsets) < len(partitions):
         raise NotReachableError(

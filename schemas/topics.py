@@ -106,6 +106,15 @@ TOPICS: tuple[TopicSpec, ...] = (
 BY_NAME: dict[str, TopicSpec] = {topic.name: topic for topic in TOPICS}
 
 
+def marker_time(namespace: str) -> int:
+    """Record time (ms) that whoever appends a configuration marker asks for; 0: the present.
+
+    Outside the live namespace time is virtual, and the present would be a jump of the partition's log time: all that waits for it,
+    from an acknowledgement to a step of a chain, would wait for ever. So a marker there moves no time.
+    """
+    return 0 if namespace == LIVE_NAMESPACE else 1
+
+
 def full_name(namespace: str, short: str) -> str:
     """The topic's name on the broker."""
     return f"{namespace}.{short}"

@@ -19,7 +19,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.config import Config, config_hash, from_json, to_json
-from schemas.topics import CONFIG, HEADER_KIND, KIND_CONFIG, POINTS, full_name
+from schemas.topics import CONFIG, HEADER_KIND, KIND_CONFIG, POINTS, full_name, marker_time
 from streams.outputs import Outputs
 from streams.recovery import READ_S, reader
 
@@ -35,6 +35,7 @@ class Configs:
     def __init__(self, kafka: str, namespace: str, own: Config, outputs: Outputs) -> None:
         self._kafka = kafka
         self._topic = full_name(namespace, CONFIG)
+        self._marker_time = marker_time(namespace)
         self._outputs = outputs
         self._known: dict[str, Config] = {}
         self._published: set[str] = set()
@@ -120,7 +121,7 @@ class Configs:
     async def append_marker(self, partition: int) -> int:
         """Appends the marker of the worker's own configuration to a partition, after its body; gives its offset."""
         name = await self.publish_own()
-        offset = await self._outputs.deliver(POINTS, partition, None, name.encode(), [(HEADER_KIND, KIND_CONFIG)])
+        offset = await self._outputs.deliver(POINTS, partition, None, name.encode(), [(HEADER_KIND, KIND_CONFIG)], self._marker_time)
         log.info("marker appended", partition=partition, offset=offset, config=name)
         return offset
 

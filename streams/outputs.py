@@ -219,8 +219,10 @@ class Outputs:
         if not self._sent.is_set():
             self._sent.set()
 
-    async def deliver(self, topic: str, partition: int, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> int:
-        """Sends one record outside any epoch and waits for its acknowledgement.
+    async def deliver(
+        self, topic: str, partition: int, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]], timestamp: int = 0
+    ) -> int:
+        """Sends one record outside any epoch and waits for its acknowledgement; `timestamp` is its time in ms, 0: the present.
 
         Returns:
             Its offset.
@@ -237,7 +239,7 @@ class Outputs:
             else:
                 done.set_exception(DeliveryFailed(f"{message.topic()} {partition}: {error.str()}"))
 
-        self._produce(self._names[topic], value, key, partition, delivered, 0, headers)
+        self._produce(self._names[topic], value, key, partition, delivered, timestamp, headers)
         return await done
 
     def poll(self) -> int:

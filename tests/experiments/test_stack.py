@@ -86,6 +86,16 @@ def test_the_command_lists_and_runs(tmp_path: Path) -> None:
     assert all(Path(file).parent == tmp_path and Path(file).is_file() for file in document["files"])
 
 
+@pytest.mark.kafka
+def test_the_command_runs_through_a_worker(kafka: str, tmp_path: Path) -> None:
+    """A worker of its own on a broker: what waits on log time waits on virtual time, and all outputs equal those of the engine alone."""
+    done = CliRunner().invoke(root, ["experiment", "run", "chaos-storm", "--kafka", kafka, "--out", str(tmp_path), "--json"])
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["passed"] is True
+    assert document["equal_to_engine_alone"] is True
+
+
 def test_what_is_refused() -> None:
     """Unknown scenarios and options that exclude each other: exit code 2, one line."""
     runner = CliRunner()
