@@ -14,6 +14,7 @@ import pytest
 from confluent_kafka import Producer
 
 from iskra import config_files
+from iskra.verification.reading import LogReader
 from iskra.verification.why_not import NotThere, WhyNot, read
 from processors.engine import PartitionEngine, Record
 from schemas.commands import Command, MuteVoice, encode_command
@@ -188,15 +189,15 @@ def lived(kafka: str, namespace: str, tmp_path: Path) -> Iterator[str]:
             send(b"", second, "tick")
         producer.flush(30)
         worker.wait_said("owns")
-        wait_for(lambda: _resolved(kafka, namespace), "the alerts are over")
+        log = LogReader(kafka, namespace)
+        wait_for(lambda: _is_judged(log, partition), "everything is judged")
+        log.close()
         assert worker.stop() == 0
         yield namespace
 
 
-def _resolved(kafka: str, namespace: str) -> bool:
-    told = [json.loads(message.value() or b"{}") for messages in dump(kafka, full_name(namespace, ALERTS)) for message in messages]
-    opened = {each["alert_id"] for each in told}
-    return bool(opened) and opened == {each["alert_id"] for each in told if each["state"] == "resolved"}
+def _is_judged(log: LogReader, partition: int) -> bool:
+    return log.committed(partition) >= log.ends(POINTS, partition)[1]
 
 
 @pytest.mark.kafka
