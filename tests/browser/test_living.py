@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DEADLINE_S, ROOT, Stack, eventually
-from tests.browser.test_pulse import fresh, healthy, now_ms, points
+from tests.browser.test_pulse import AXE, fresh, healthy, now_ms, points
 
 pytestmark = [pytest.mark.browser, pytest.mark.kafka, pytest.mark.store]
 
@@ -218,3 +218,31 @@ def test_silence_is_told_and_everything_speaks_russian(stack: Stack, open_page: 
     expect(phone.get_by_test_id("waiting")).to_contain_text("Добавить творческого хаоса")
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
     shot(phone, "phone-light-ru")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_no_barrier_that_a_checker_finds_in_what_lives(stack: Stack, open_page: OpenPage, theme: str) -> None:
+    """axe finds nothing against alerts, voices, actions and the form of a decision."""
+    for subject in (stagnant(stack), crisis(stack)):
+        page = open_page(f"?subject={subject}", color_scheme=theme)
+        page.get_by_test_id("alerts").get_by_role("button", name="Acknowledge").first.click()
+        expect(page.locator("form.command")).to_be_visible()
+        page.evaluate(Path(AXE).read_text())
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        assert [(v["id"], [n["html"][:120] for n in v["nodes"][:3]]) for v in found["violations"]] == []
+
+
+def test_cut_off_nothing_can_be_pressed(stack: Stack, open_page: OpenPage) -> None:
+    """While the connection is lost the buttons stand still: what would be pressed may no longer be so."""
+    subject = crisis(stack)
+    page = open_page(f"?subject={subject}")
+    button = page.get_by_test_id("alerts").get_by_role("button", name="Acknowledge").first
+    expect(button).to_be_enabled()
+    stack.kill_gateway()
+    try:
+        expect(button).to_be_disabled()
+        shot(page, "lost-light")
+    finally:
+        stack.start_gateway()
+    expect(button).to_be_enabled()
+    expect(page.get_by_test_id("alerts")).to_contain_text("DevOps Lead")
