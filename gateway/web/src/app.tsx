@@ -99,6 +99,8 @@ export function App({ pulse }: { pulse: Pulse }) {
 
   const { life } = focus ?? {};
   useSeconds(now !== null && Boolean(life?.alerts?.open.length || life?.actions?.open.length));
+  // Cut off, what people wait for stands as it stood then.
+  const lostSince = pulse.link.state.kind === "lost" ? pulse.link.state.since : null;
   const isFirst = pulse.namespace === pulse.hello?.namespaces[0];
   const scene: Scene | null =
     focus && view && config
@@ -106,7 +108,7 @@ export function App({ pulse }: { pulse: Pulse }) {
           focus,
           config,
           time: view.time,
-          logTime: isFirst && now !== null ? now : view.time,
+          logTime: isFirst ? (now ?? lostSince ?? view.time) : view.time,
           today: wallNow,
           commands: pulse.hello?.namespaces[0] ?? null,
           live: now !== null,
