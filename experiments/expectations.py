@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from experiments.journal import Entry, Journal
+from experiments.journal import MINUTE_MS, Entry, Journal
 from experiments.scenario import Expectation, Scenario
 from schemas import topics
 from schemas.events import VoiceEvent
@@ -104,12 +104,14 @@ def _values(expectation: Expectation, scenario: Scenario, journal: Journal) -> O
     end: int = scenario.length if expectation.end is None else expectation.end
     when = f"from {clock(start)} to {clock(end)}"
     if expectation.at is not None:
-        start, end = expectation.at, expectation.at + 60_000
         when = f"at {clock(expectation.at)}"
     expected, found, met = [], [], True
     for vital, (low, high) in expectation.values.items():
-        # the minutes that lie wholly inside
-        means = [mean for ends, mean in journal.minutes(vital) if start <= ends - 60_000 and ends <= end]
+        if expectation.at is None:
+            # the minutes that lie wholly inside
+            means = [mean for ends, mean in journal.minutes(vital) if start <= ends - MINUTE_MS and ends <= end]
+        else:
+            means = [mean for ends, mean in journal.minutes(vital) if ends - MINUTE_MS <= expectation.at < ends]
         expected.append(f"{vital} {low:g}–{high:g}")
         met = met and bool(means) and low <= min(means) and max(means) <= high
         found.append(f"{vital} {min(means):.3f}–{max(means):.3f}" if means else f"{vital} unknown")

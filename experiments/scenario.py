@@ -134,7 +134,7 @@ class Expectation(_Part, frozen=True, kw_only=True):
 
     - `event`: the first message on a topic whose fields are `where` (dots go into objects; a list: one of), behind
       `since`, stands at `at` ± `within`; with `count`, so many stand between `start` and `end` ([least, greatest]).
-    - `values`: every 1 min mean between `start` and `end` (or that at `at`) of each vital lies in [least, greatest].
+    - `values`: every 1 min mean between `start` and `end` (or that of the minute of `at`) of each vital lies in [least, greatest].
     - `states`: these named states come one after the other, others may come between.
     - `levels`: statuses between `start` and `end` are these only.
     - `voices`: these are activated for the first time one after the other.

@@ -100,7 +100,7 @@ class DryRun:
         length_s = scenario.length / 1000
         # faster than the clock, it ends at the present; never behind an earlier run
         begin = max(int(time.time() - length_s * max(0.0, 1 - 1 / self._speed)), last_tick(self._kafka, self._namespace) + 1, 1)
-        self._start = experiment.outside_windows(self._config, begin, scenario.length)
+        self._start = experiment.outside_windows(self._config, begin + -begin % 60, scenario.length)
         self._phase = 0
         # of its own each time: budgets, limits and cool-downs of an earlier run are not this one's
         subject = f"{SUBJECTS[0]}-{self._start}"
@@ -145,7 +145,7 @@ class DryRun:
 
     def _heard(self, message: Message, subject: str) -> None:
         value = message.value
-        if getattr(value, "subject", None) != subject:
+        if getattr(value, "subject", None) != subject or message.ts > self._start * 1000 + self._scenario.length:
             return
         if isinstance(value, SloStatus):
             mean = "" if value.value is None else f", mean {value.value:.3f}"

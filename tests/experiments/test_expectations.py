@@ -93,6 +93,8 @@ def test_values_by_the_minute() -> None:
     assert not only(scene({"values": {"pain": [0, 1]}}), journal(minutes=means)).met
     one = only(scene({"values": {"chaos": [0.35, 0.45]}, "at": "2m"}), journal(minutes=means))
     assert (one.met, one.found) == (True, "chaos 0.400–0.400")
+    within = only(scene({"values": {"chaos": [0.35, 0.45]}, "at": "179s"}), journal(minutes=means))
+    assert within.met, "the minute that holds the moment, wherever minutes begin"
 
 
 def test_states_come_one_after_the_other() -> None:
