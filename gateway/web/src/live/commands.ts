@@ -31,7 +31,8 @@ function isApplied(body: CommandBody, place: Place, life: Life): boolean {
     if (!life.alerts) return false;
     const open = life.alerts.open.find((alert) => alert.alert_id === body.alert_id);
     if (!open || causedBy(open.id, place)) return true;
-    return body.command === "acknowledge_alert" && open.state === "acknowledged";
+    // Taken by somebody else it is not ours: the refusal follows.
+    return body.command === "acknowledge_alert" && open.state === "acknowledged" && open.by === body.who;
   }
   if (!life.actions) return false;
   const action = [...life.actions.open, ...life.actions.closed].find((each) => each.action_id === body.action_id);
