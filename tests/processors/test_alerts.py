@@ -506,7 +506,7 @@ def test_alerts_stand_in_the_order_of_the_configuration() -> None:
 
 def test_an_alert_of_a_subject_without_trouble_costs_nothing() -> None:
     """OK says, keeps and asks for nothing; after a trouble everything is forgotten ten minutes later."""
-    desk = Desk().at(0, **dict.fromkeys(METRICS, "OK"))
+    desk = Desk().at(0, clarity="OK", chaos="OK", trust="OK", pain="OK")
     assert desk.alerts.dump() == [None, None, []]
     desk.at(10, chaos="WARN P2").at(20, chaos="OK").until(700)
     assert desk.alerts.dump() == [None, None, []]
