@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from sinks.notify import settings
@@ -114,6 +115,7 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """The receivers, well-behaved."""
+    structlog.reset_defaults()  # a command that ran in this process may have raised the level of what is logged
     made = World(tmp_path)
     yield made
     made.close()
