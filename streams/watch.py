@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 
 import structlog
-from confluent_kafka import ConsumerGroupState, KafkaException
-from confluent_kafka.admin import AdminClient
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocol
+from aiokafka.errors import KafkaError
 
 from streams.app import WorkerApp
 from streams.errors import Fatal, TransportDied
@@ -27,6 +29,8 @@ STALLED_S = 30.0
 """The client's thread answers within a millisecond; on a machine at fifty times its load within seconds."""
 ORPHANS_S = 2.0
 """How often it is asked whether each partition has an owner; what is found twice is no rebalance under way."""
+ANSWER_S = 3.0
+"""For the broker's answer about the group; it takes milliseconds."""
 LIVE_S = 10.0
 """An event loop that has not come round for so long hangs: slices of work last 4 ms, the longest record a second."""
 
@@ -80,33 +84,58 @@ class Watch:
     async def orphans(self) -> None:
         """Joins the group anew whenever it is at rest and a partition belongs to nobody."""
         before: set[int] = set()
-        while True:
-            await asyncio.sleep(ORPHANS_S)
-            found = await asyncio.to_thread(self._group.orphans, self._count())
-            again, before = found & before, found
-            if again:
-                log.warning("partitions belong to nobody; joining the group again", partitions=sorted(again))
-                consumer = self._app.consumer
-                assert isinstance(consumer, Consumer)
-                await consumer.thread.rejoin()
-                before = set()
+        try:
+            while True:
+                await asyncio.sleep(ORPHANS_S)
+                found = await self._group.orphans(self._count())
+                again, before = found & before, found
+                if again:
+                    log.warning("partitions belong to nobody; joining the group again", partitions=sorted(again))
+                    consumer = self._app.consumer
+                    assert isinstance(consumer, Consumer)
+                    await consumer.thread.rejoin()
+                    before = set()
+        finally:
+            await self._group.close()
 
 
 class Group:
-    """What the broker knows of the worker group."""
+    """What the broker knows of the worker group.
+
+    librdkafka aborts the process when its group requests meet a broker that dies (an assertion in rdkafka_queue.h), so
+    the question goes through aiokafka.
+    """
 
     def __init__(self, kafka: str, group: str, topic: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": kafka, "reconnect.backoff.max.ms": 200, "log_level": 0})
+        self._kafka = kafka
         self._name = group
         self._topic = topic
+        self._admin: AIOKafkaAdminClient | None = None
 
-    def orphans(self, count: int) -> set[int]:
-        """Partitions of `count` that no member has; none while members come and go, or the broker is away. Blocks up to 2 s."""
+    async def orphans(self, count: int) -> set[int]:
+        """Partitions of `count` that no member has; none while members come and go, or the broker is away. Takes up to 3 s."""
         try:
-            found = self._admin.describe_consumer_groups([self._name], request_timeout=2.0)[self._name].result()
-        except KafkaException:
+            async with asyncio.timeout(ANSWER_S):
+                if self._admin is None:
+                    self._admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka, request_timeout_ms=2_000)
+                    await self._admin.start()
+                (response,) = await self._admin.describe_consumer_groups([self._name])
+        except (KafkaError, OSError, TimeoutError):
+            await self.close()
             return set()
-        if found.state != ConsumerGroupState.STABLE:
+        error, _, state, _, _, members = response.groups[0][:6]
+        if error or state != "Stable":
             return set()
-        owned = {place.partition for member in found.members for place in member.assignment.topic_partitions if place.topic == self._topic}
+        owned: set[int] = set()
+        for member in members:
+            for topic, partitions in ConsumerProtocol.ASSIGNMENT.decode(member[4]).assignment:
+                if topic == self._topic:
+                    owned.update(partitions)
         return set(range(count)) - owned
+
+    async def close(self) -> None:
+        """Gives the connection up; the next question makes another."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            with suppress(KafkaError, OSError):
+                await admin.close()

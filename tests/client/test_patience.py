@@ -25,7 +25,7 @@ def test_what_passes_is_asked_again(code: int) -> None:
     assert patiently(ask, 20.0) == 42
 
 
-@pytest.mark.parametrize("code", [KafkaError._UNKNOWN_PARTITION, KafkaError._AUTHENTICATION, KafkaError.TOPIC_AUTHORIZATION_FAILED])
+@pytest.mark.parametrize("code", [KafkaError._UNKNOWN_TOPIC, KafkaError._AUTHENTICATION, KafkaError.TOPIC_AUTHORIZATION_FAILED])
 def test_what_does_not_pass_is_told_at_once(code: int) -> None:
     """Waiting would not help, so there is one question only."""
     asked = 0

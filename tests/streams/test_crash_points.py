@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterable
 from itertools import chain
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from streams.takeover import keeps
 from tests.streams.fake import FakeWorker, LogRecord, World
 
 CONFIG = config_files.load()
+STATUSES = msgspec.structs.replace(CONFIG, living=None)
 START_MS = 1_762_000_000_000
 
 _APPLY = st.tuples(st.just("apply"), st.integers(1, 40))
@@ -89,7 +91,8 @@ async def play(world: World, actions: Iterable[tuple[str, int]]) -> None:
 @settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_order_of_crashes(seed: int, phases: list[tuple[tuple[str, int], ...]]) -> None:
     """Whatever crashes, pauses or overlaps: the topics hold exactly what the engine alone says, each id with one content."""
-    world = World(CONFIG, log(seed, 60))
+    # the living part crashes among the processors' tests, too; here one log in four has it
+    world = World(STATUSES if seed % 4 else CONFIG, log(seed, 60))
     asyncio.run(play(world, chain.from_iterable(phases)))
     assert world.outputs == world.alone()
     assert world.committed is not None
