@@ -25,7 +25,7 @@ demo: setup ## Everything, with simulated subjects to watch: http://127.0.0.1:80
 test: setup ## Every test, against real Kafka and the real ClickHouse engine
 	@if [ "$$(id -u)" = 0 ]; then scripts/install-debian-packages.sh; fi
 	@cd gateway/web && npm --silent test
-	@.venv/bin/pytest -m "not soak" $(PYTEST_ARGS)
+	@scripts/run-tests.sh $(PYTEST_ARGS)
 
 check: setup ## Format, lint, types, import contracts
 	@.venv/bin/ruff format --check .
