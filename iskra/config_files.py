@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from iskra import living_files
 from iskra.yaml_files import ConfigError, compose, convert, line_of
@@ -36,15 +35,10 @@ def load(directory: Path | None = None) -> Config:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file}:1: {error.strerror}; expected the file {THRESHOLDS} in the directory") from None
-    config = parse(text, str(file))
-    if _is_switched_off(text):
+    config, is_switched_off = _parse(text, str(file))
+    if is_switched_off:
         return config
     return msgspec.structs.replace(config, living=living_files.load(directory or DEFAULT_DIR, DEFAULT_DIR, config))
-
-
-def _is_switched_off(text: str) -> bool:
-    data = yaml.safe_load(text)
-    return "living" in data
 
 
 def parse(text: str, name: str) -> Config:
@@ -53,6 +47,11 @@ def parse(text: str, name: str) -> Config:
     Raises:
         ConfigError: as `load`.
     """
+    return _parse(text, name)[0]
+
+
+def _parse(text: str, name: str) -> tuple[Config, bool]:
+    """The configuration, and whether the living part is switched off."""
     root, data = compose(text, name)
     _convert_metrics(data, root, name)
     config = convert(data, Config, [], root, name)
@@ -60,7 +59,7 @@ def parse(text: str, name: str) -> Config:
     if problem:
         steps, what = problem
         raise ConfigError(f"{name}:{line_of(root, steps)}: {'.'.join(steps)}: {what}")
-    return config
+    return config, "living" in data
 
 
 def _convert_metrics(data: Any, root: Any, name: str) -> None:
