@@ -12,7 +12,8 @@ import msgspec
 from experiments.expectations import Outcome, judge
 from experiments.offline import run
 from experiments.scenario import Scenario, SubjectModel
-from schemas.config import Config, decode_hook, from_json, to_json
+from schemas.config import Config, from_json, to_json
+from schemas.durations import decode_hook
 
 
 class SeedResult(msgspec.Struct, frozen=True):

@@ -11,10 +11,8 @@ import hashlib
 import msgspec
 import orjson
 
-from schemas.durations import Duration, decode_hook, parse_duration
+from schemas.durations import Duration, decode_hook
 from schemas.living import Living
-
-__all__ = ["Duration", "decode_hook", "parse_duration"]
 
 ENGINE_VERSION = 1
 """Part of every configuration's hash: a new version of the engine is a new configuration in the log."""

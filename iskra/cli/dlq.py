@@ -16,7 +16,7 @@ from iskra.cli import BadInput, Unreachable
 from iskra.client import ClientError
 from iskra.dlq import Letter, Redriver, Wanted, letters
 from iskra.settings import json_option, kafka_option, namespace_option
-from schemas.config import parse_duration
+from schemas.durations import parse_duration
 from schemas.points import BadPoint, parse_ts
 
 _SHOWN_BYTES = 4096

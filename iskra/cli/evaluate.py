@@ -14,7 +14,7 @@ from iskra import config_files
 from iskra.cli import BadInput
 from iskra.evaluation import evaluate
 from processors.engine import Output
-from schemas.config import parse_duration
+from schemas.durations import parse_duration
 from schemas.messages import MESSAGES
 
 

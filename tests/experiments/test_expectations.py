@@ -13,7 +13,7 @@ from experiments.expectations import Outcome, judge
 from experiments.journal import Entry, Journal
 from experiments.scenario import Scenario, ScenarioError, load, load_states
 from iskra import config_files
-from schemas.config import decode_hook
+from schemas.durations import decode_hook
 from schemas.events import Cause, SignalsSample
 from schemas.outputs import WindowStats
 

@@ -13,7 +13,7 @@ from experiments import scenario as scenarios
 from experiments.model import LATE_MS, SimulatedSubject
 from experiments.scenario import Scenario, SubjectModel
 from iskra import config_files
-from schemas.config import decode_hook
+from schemas.durations import decode_hook
 from schemas.points import Point
 
 START = 1_762_435_080

@@ -18,7 +18,7 @@ from processors.rules import RuleBook
 from processors.watching import Watching
 from schemas import living
 from schemas.commands import AcknowledgeAction, ApproveAction, RefuseAction
-from schemas.config import decode_hook
+from schemas.durations import decode_hook
 from schemas.events import ActionEvent
 from tests.processors.settings import DEFAULT, TOPIC
 

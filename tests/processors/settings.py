@@ -8,7 +8,8 @@ import msgspec
 
 from iskra.config_files import _first_problem as first_problem
 from iskra.config_files import load
-from schemas.config import Config, decode_hook
+from schemas.config import Config
+from schemas.durations import decode_hook
 
 TOPIC = "iskra.metrics.points"
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from processors.engine import Output, PartitionEngine
 from processors.state import state_offset
-from schemas.config import Config, Duration, config_hash
+from schemas.config import Config, config_hash
+from schemas.durations import Duration
 from tests.processors.both import plain, windows
 from tests.processors.profiles import cases
 from tests.processors.settings import DEFAULT, OTHER_BOUNDS, SMALL, SMALL_ONES, TOPIC

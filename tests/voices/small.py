@@ -11,7 +11,7 @@ from processors.rules import RuleBook
 from processors.voice_spec import VoicesSpec
 from processors.watching import Watching
 from schemas import living
-from schemas.config import decode_hook
+from schemas.durations import decode_hook
 from schemas.events import TermValue
 from tests.voices.stage import SIGNALS, compiled
 

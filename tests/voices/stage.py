@@ -20,7 +20,7 @@ from processors.voices import Voices
 from processors.watching import Watching
 from schemas import living
 from schemas.commands import AcknowledgeVoice, MuteVoice, UnmuteVoice
-from schemas.config import decode_hook
+from schemas.durations import decode_hook
 from schemas.events import VoiceEvent
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from processors.emission import Emission
 from processors.voices import Voices
 from schemas import living
-from schemas.config import decode_hook
+from schemas.durations import decode_hook
 from schemas.events import VoiceEvent
 from tests.processors.profiles import cases
 from tests.voices.stage import CATALOGUE, SCALE, SIGNALS, VOICES, VoiceCommand, acknowledge, compiled, facts_of, instant, mute, unmute

@@ -8,7 +8,7 @@ import msgspec
 
 from processors.voice_memory import inherit
 from schemas import living
-from schemas.config import decode_hook
+from schemas.durations import decode_hook
 from tests.voices.stage import VOICES, Stage, compiled, facts_of
 
 STAGNANT: dict[str, float | None] = {"clarity": 0.88, "chaos": 0.3, "trust": 0.7, "pain": 0.35, "stagnation": True, "conflict": False}
