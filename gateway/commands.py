@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from litestar import Request, Response, post
@@ -82,16 +82,7 @@ async def append(publisher: Publisher, command: Command) -> Taken:
 class _CommandOperation(Operation):
     def __post_init__(self) -> None:
         text = Schema(type=OpenAPIType.STRING, max_length=128)
-        names = [
-            "acknowledge_alert",
-            "resolve_alert",
-            "approve_action",
-            "refuse_action",
-            "acknowledge_action",
-            "acknowledge_voice",
-            "mute_voice",
-            "unmute_voice",
-        ]
+        names = [kind.__struct_config__.tag for kind in get_args(Command)]
         schema = Schema(
             type=OpenAPIType.OBJECT,
             required=["command", "subject", "who"],

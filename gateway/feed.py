@@ -16,6 +16,7 @@ import asyncio
 import threading
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -63,7 +64,7 @@ _STARTS = {STATUS: OFFSET_END, WINDOWS: OFFSET_END, DEAD_LETTERS: OFFSET_END, SI
 _JSON = msgspec.json.Encoder()
 
 
-class _Feed(threading.Thread):
+class _Feed(threading.Thread, ABC):
     """A thread with one consumer that hands batches to the loop. `start` begins, `stop` ends and joins it."""
 
     def __init__(self, name: str, kafka: str, loop: asyncio.AbstractEventLoop, apply: Callable[[list[Read]], None]) -> None:
@@ -146,8 +147,9 @@ class _Feed(threading.Thread):
     def _at_end(self, topic: str, partition: int) -> None:
         """The end of a partition was reached."""
 
+    @abstractmethod
     def _read(self, message: Any, batch: list[Read]) -> None:
-        raise NotImplementedError
+        """Decodes one message into `batch`."""
 
 
 class StateFeed(_Feed):

@@ -195,7 +195,6 @@ class PartitionEngine(Intake):
         emission = self._begin(offset, timestamp, origin)
         tenant = name = None
         subject: Subject | None = None
-        mark = 0
         try:
             command = decode_command(value)
             tenant, name = command.tenant, command.subject
@@ -213,10 +212,10 @@ class PartitionEngine(Intake):
             subject.life.command(command, subject.time, self.log_time, emission)
             self._plan_life(subject)
         except BadPoint as error:
-            emission.take_back(mark)
+            emission.take_back(0)
             self._refuse(error, (tenant, name, None), 0, offset, value, emission)
         except Exception as error:  # noqa: BLE001 - a defect of ours must cost one subject, not the partition
-            self._fail(error, subject, None, value, mark, emission)
+            self._fail(error, subject, None, value, 0, emission)
         return emission.outputs
 
     def skip_ticks(self, last: int) -> int:

@@ -310,6 +310,22 @@ class Series:
             return True
         return self.count == 0 and self.status is not None and self.status.reason in ("missing", "engine_error")
 
+    def take_part(self, end: int) -> Part:
+        """Takes the points of the seconds before `end` out of it."""
+        part = Part()
+        past = self.past
+        if past:
+            values: list[int] = []
+            for second in sorted(second for second in past if second < end):
+                kept = past.pop(second)
+                if kept.part is not None:
+                    part.add(values)
+                    values = []
+                    part.merge(kept.part)
+                values += kept.values
+            part.add(values)
+        return part
+
     def first_offset(self, second: int) -> int | None:
         """Offset of the oldest point in the judged window that ends with the current second; None: it is empty."""
         window = self.spec.window

@@ -194,7 +194,7 @@ class Subject:
     def _close_windows(self, end: int, compiled: Compiled, closed: list[tuple[int, WindowStats]]) -> None:
         """Adds the windows that end at `end` to `closed`, each with the place of its size."""
         for series in self.awake:
-            part = _take_part(series, end)
+            part = series.take_part(end)
             if part.count:
                 for gathered in series.parts:
                     gathered.merge(part)
@@ -341,7 +341,7 @@ class Subject:
         for old in list(self.series.values()):
             old.sync(self.second)
             # what lies before the new sizes' first part belongs to the open windows of the sizes that stay
-            part = _take_part(old, settled)
+            part = old.take_part(settled)
             for gathered in old.parts:
                 gathered.merge(part)
             parts = dict(zip(self.sizes, old.parts, strict=True))
@@ -364,23 +364,6 @@ class Subject:
                 series.signal = spec.published.get(series.name, -1)
             self.life.rebind(spec, self.ladders)
         self.set_quiet()
-
-
-def _take_part(series: Series, end: int) -> Part:
-    """Takes the points of the seconds before `end` out of the series."""
-    part = Part()
-    past = series.past
-    if past:
-        values: list[int] = []
-        for second in sorted(second for second in past if second < end):
-            kept = past.pop(second)
-            if kept.part is not None:
-                part.add(values)
-                values = []
-                part.merge(kept.part)
-            values += kept.values
-        part.add(values)
-    return part
 
 
 def _rebound(old: Series, compiled: Compiled, timing: SubjectTiming, second: int) -> Series:

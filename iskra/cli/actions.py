@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import click
-import msgspec
 
-from iskra.cli.commanding import act, by_id, print_json, reading, who_and_why, whose
-from iskra.operations import OVER, Wanted, actions
+from iskra.cli.commanding import act, by_id, reading, tell_those_open, who_and_why, whose
+from iskra.operations import Wanted, actions
 from iskra.settings import json_option, kafka_option, namespace_option
 from schemas.commands import ApproveAction, RefuseAction
 from schemas.events import ActionEvent
@@ -30,14 +29,7 @@ def command() -> None:
 def list_(tenant: str | None, subject: str | None, everything: bool, kafka: str, namespace: str, as_json: bool) -> None:
     """Actions that are open, oldest first: id, state, whose, action, and the reason of the review."""
     found = reading(lambda: actions(kafka, namespace, Wanted(tenant, subject)))
-    shown = [event for event in found if everything or event.state not in OVER]
-    if as_json:
-        print_json(msgspec.to_builtins(shown))
-        return
-    for event in shown:
-        click.echo(_line(event))
-    if not shown:
-        click.echo(f"no {'' if everything else 'open '}actions", err=True)
+    tell_those_open(found, "action", everything, as_json, _line)
 
 
 @command.command("approve", epilog='Example: iskra actions approve 2-1047-0-1-9c0a… --why "seen, it is quiet"')

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from iskra.cli.commanding import act, by_id, instant, print_json, reading, who_and_why, whose
-from iskra.operations import OVER, Wanted, alerts
+from iskra.cli.commanding import act, by_id, instant, reading, tell_those_open, who_and_why, whose
+from iskra.operations import Wanted, alerts
 from iskra.settings import DEFAULT_DATA, json_option, kafka_option, namespace_option
 from schemas.commands import AcknowledgeAlert, ResolveAlert
 from schemas.events import AlertEvent
@@ -66,14 +66,7 @@ def inbox(data: Path, namespace: str, last: int, as_json: bool) -> None:
 def list_(tenant: str | None, subject: str | None, everything: bool, kafka: str, namespace: str, as_json: bool) -> None:
     """Alerts that are open, oldest first: id, state, priority, whose, value and bound, step of the chain."""
     found = reading(lambda: alerts(kafka, namespace, Wanted(tenant, subject)))
-    shown = [event for event in found if everything or event.state not in OVER]
-    if as_json:
-        print_json(msgspec.to_builtins(shown))
-        return
-    for event in shown:
-        click.echo(_line(event))
-    if not shown:
-        click.echo(f"no {'' if everything else 'open '}alerts", err=True)
+    tell_those_open(found, "alert", everything, as_json, _line)
 
 
 @command.command("ack", epilog='Example: iskra alerts ack 0-2230-1-1-7e31… --why "on it"')
@@ -84,7 +77,7 @@ def list_(tenant: str | None, subject: str | None, everything: bool, kafka: str,
 @json_option
 def acknowledge(alert_id: str, who: str, why: str, kafka: str, namespace: str, as_json: bool) -> None:
     """Take the alert ID: its chain stops, nobody else is told."""
-    event = by_id(reading(lambda: alerts(kafka, namespace, Wanted())), alert_id, "alert", "alert_id", namespace)
+    event = _find(alert_id, kafka, namespace)
     said = AcknowledgeAlert(tenant=event.tenant, subject=event.subject, who=who, why=why, alert_id=alert_id)
     act(kafka, namespace, said, ALERTS, as_json, _line)
 
@@ -97,9 +90,13 @@ def acknowledge(alert_id: str, who: str, why: str, kafka: str, namespace: str, a
 @json_option
 def resolve(alert_id: str, who: str, why: str, kafka: str, namespace: str, as_json: bool) -> None:
     """End the alert ID; it opens again only if its metric worsens, or recovers and fails again."""
-    event = by_id(reading(lambda: alerts(kafka, namespace, Wanted())), alert_id, "alert", "alert_id", namespace)
+    event = _find(alert_id, kafka, namespace)
     said = ResolveAlert(tenant=event.tenant, subject=event.subject, who=who, why=why, alert_id=alert_id)
     act(kafka, namespace, said, ALERTS, as_json, _line)
+
+
+def _find(alert_id: str, kafka: str, namespace: str) -> AlertEvent:
+    return by_id(reading(lambda: alerts(kafka, namespace, Wanted())), alert_id, "alert", "alert_id", namespace)
 
 
 def _line(event: AlertEvent) -> str:

@@ -15,6 +15,7 @@ import orjson
 from iskra.cli import BadInput, Unreachable
 from iskra.client import ClientError
 from iskra.commands import ANSWER_S, Answer, publish
+from iskra.operations import OVER
 from schemas.commands import Command
 
 T = TypeVar("T")
@@ -71,6 +72,18 @@ def act(kafka: str, namespace: str, said: Command, topic: str, as_json: bool, te
         )
     if answer.refused is not None:
         sys.exit(1)
+
+
+def tell_those_open(found: list[T], what: str, everything: bool, as_json: bool, line: Callable[[T], str]) -> None:
+    """Lists actions or alerts (`what`) by a line each; those whose life is over only where `everything` is asked for."""
+    shown = [event for event in found if everything or getattr(event, "state", None) not in OVER]
+    if as_json:
+        print_json(msgspec.to_builtins(shown))
+        return
+    for event in shown:
+        click.echo(line(event))
+    if not shown:
+        click.echo(f"no {'' if everything else 'open '}{what}s", err=True)
 
 
 def by_id(found: list[T], id_: str, what: str, field: str, namespace: str) -> T:
