@@ -262,7 +262,10 @@ class Engine:
         return [slot for slot in (*self.programs.slots, *self.people.slots) if slot.query_id is not None]
 
     def kill(self, query_id: str) -> bool:
-        """Asks the engine to give up the query that a client calls `query_id`; does not wait for it.
+        """Makes the engine give up the query that a client calls `query_id`, and waits until it has (5 s at most).
+
+        It is asked again and again: a query that has its connection but has not begun is not among the engine's processes
+        yet, where the connection's statement before it may still stand.
 
         Returns:
             Whether such a query was running.
@@ -271,10 +274,12 @@ class Engine:
         if slot is None:
             return False
         mine = f"SELECT query_id FROM system.processes WHERE Settings['log_comment'] = '{slot.name}'"  # noqa: S608 - a name of ours
-        inner = self.ask(mine).split()
-        if not inner or slot.query_id != query_id:
-            return False
-        self.ask(f"KILL QUERY WHERE query_id IN ({', '.join(repr(found) for found in inner)}) ASYNC")
+        deadline = time.monotonic() + 5
+        while slot.query_id == query_id and time.monotonic() < deadline:
+            inner = self.ask(mine).split()
+            if inner and slot.query_id == query_id:
+                self.ask(f"KILL QUERY WHERE query_id IN ({', '.join(repr(found) for found in inner)}) ASYNC")
+            time.sleep(0.01)
         return True
 
     def close(self, grace: float) -> None:
