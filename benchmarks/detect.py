@@ -62,7 +62,7 @@ def _probe(kafka: str, seconds: float) -> tuple[list[float], int]:
     producer = Producer({"bootstrap.servers": kafka, "linger.ms": 0, "acks": "all", "enable.idempotence": True})
     topic = full_name("iskra", POINTS)
     # at offsets that stand before the first probe is sent: a consumer that is told "the end" finds it when it gets round to it
-    consumer = consumer_at_end(kafka, full_name("iskra", STATUS), DEFAULT_PARTITIONS)
+    consumer = consumer_at_end(kafka, DEFAULT_PARTITIONS, full_name("iskra", STATUS))
     decode = msgspec.json.Decoder(_Subject).decode
     waiting: dict[tuple[str, str], float] = {}
     delays: list[float] = []

@@ -13,11 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
 from iskra.stack.datadir import DataDir
 from iskra.stack.kafka import EmbeddedKafka
 from iskra.stack.ports import free_port
-from iskra.stack.topics import ensure_topics
-from schemas.topics import DEFAULT_PARTITIONS
+from iskra.stack.topics import admin, ensure_topics
+from schemas.topics import CONFIG, DEFAULT_PARTITIONS, POINTS, TOPICS, full_name
 
 READY_S = 120.0
 STOP_S = 60.0
@@ -40,6 +43,38 @@ def fresh_namespace(kafka: str) -> str:
     name = f"bench{uuid.uuid4().hex[:8]}"
     ensure_topics(kafka, name, DEFAULT_PARTITIONS)
     return name
+
+
+def forget(kafka: str, namespace: str) -> None:
+    """Throws away what workers have written there: outputs, checkpoints and commits. The log and the configurations stay.
+
+    Waits until the group has no members.
+
+    Raises:
+        RuntimeError: it still has.
+    """
+    client = admin(kafka)
+    deadline = time.monotonic() + STOP_S
+    while not _is_deleted(client, f"{namespace}.worker"):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the workers' group of {namespace} has members {STOP_S:g} s after they were stopped")
+        time.sleep(0.2)
+    written = [full_name(namespace, topic.name) for topic in TOPICS if topic.name not in (POINTS, CONFIG)]
+    for topic in client.delete_topics(written, operation_timeout=READY_S).values():
+        topic.result()
+    ensure_topics(kafka, namespace, DEFAULT_PARTITIONS)
+
+
+def _is_deleted(client: AdminClient, group: str) -> bool:
+    """Deletes a consumer group; False: it has members."""
+    try:
+        client.delete_consumer_groups([group])[group].result()
+    except KafkaException as error:
+        code = error.args[0].code()
+        if code not in (KafkaError.NON_EMPTY_GROUP, KafkaError.GROUP_ID_NOT_FOUND):
+            raise
+        return bool(code == KafkaError.GROUP_ID_NOT_FOUND)
+    return True
 
 
 class Up:

@@ -1,7 +1,6 @@
-"""How fast a worker empties a filled topic, and how soon it answers: `iskra bench ingest` and `detect` stand on this.
+"""A filled points topic, and a worker that empties it: `iskra bench ingest`, `detect` and `scale` stand on this.
 
-Each function works on a broker that runs, in a namespace whose topics exist; it fills the topic by itself, starts one
-worker as a child process and gives its figures as a dictionary.
+Each function works on a broker that runs, in a namespace whose topics exist.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -33,13 +32,15 @@ WAIT_S = 180.0
 _SAMPLE = re.compile(rb"^(iskra_worker_[a-z_]+)(\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 
 
-def _producer(kafka: str, **extra: Any) -> Producer:
+def bulk_producer(kafka: str, **extra: Any) -> Producer:
+    """A producer of large batches; nothing is waited for."""
     return Producer(
         {"bootstrap.servers": kafka, "linger.ms": 20, "batch.size": 1_000_000, "queue.buffering.max.messages": 1_000_000, **extra}
     )
 
 
-def _produce(producer: Producer, *args: Any, **kwargs: Any) -> None:
+def produce(producer: Producer, *args: Any, **kwargs: Any) -> None:
+    """`Producer.produce`; while its queue is full it waits."""
     while True:
         try:
             producer.produce(*args, **kwargs)
@@ -51,7 +52,7 @@ def _produce(producer: Producer, *args: Any, **kwargs: Any) -> None:
 
 def begin(kafka: str, namespace: str, config: Config, partitions: int = DEFAULT_PARTITIONS) -> None:
     """Publishes the configuration and puts its marker at the beginning of each partition."""
-    producer = _producer(kafka)
+    producer = bulk_producer(kafka)
     name = config_hash(config).encode()
     producer.produce(full_name(namespace, CONFIG), to_json(config), name, 0)
     producer.flush()
@@ -66,18 +67,20 @@ def fill(
 ) -> int:
     """Fills the points topic: all series of `subjects` × 4 metrics get a point each `every_ms` of event time, with ticks.
 
-    Values swing slowly through the bands' edges, each subject in its own phase, so that statuses change now and then.
+    Values swing slowly through the bands' edges, each subject in its own phase, so that statuses change now and then. The
+    same arguments give the same log.
 
     Args:
         points: at least so many. array: points a message (of one partition each).
     Returns:
         How many points were written.
     """
-    producer = _producer(kafka)
+    producer = bulk_producer(kafka)
     topic = full_name(namespace, POINTS)
     keys = [f"default/s{number:05d}".encode() for number in range(subjects)]
     places = [partition_for(key, partitions) for key in keys]
-    noise = [random.Random(7).gauss(0, 0.01) for _ in range(4093)]
+    rnd = random.Random(7)
+    noise = [rnd.gauss(0, 0.01) for _ in range(4093)]
     written = step = 0
     while written < points:
         ts = START_MS + step * every_ms
@@ -89,20 +92,20 @@ def fill(
                 point = b'{"subject":"%b","metric":"%b","value":%.4f,"ts":%d}' % (key[8:], metric, value, ts)
                 written += 1
                 if array == 1:
-                    _produce(producer, topic, point, key, places[number], timestamp=ts)
+                    produce(producer, topic, point, key, places[number], timestamp=ts)
                     continue
                 group = pending[places[number]]
                 group.append(point)
                 if len(group) == array:
-                    _produce(producer, topic, b"[%b]" % b",".join(group), None, places[number], timestamp=ts)
+                    produce(producer, topic, b"[%b]" % b",".join(group), None, places[number], timestamp=ts)
                     group.clear()
         for partition, group in enumerate(pending):
             if group:
-                _produce(producer, topic, b"[%b]" % b",".join(group), None, partition, timestamp=ts)
+                produce(producer, topic, b"[%b]" % b",".join(group), None, partition, timestamp=ts)
         if ts // 1000 != (ts + every_ms) // 1000:
             for partition in range(partitions):
                 second = (ts // 1000 + 1) * 1000
-                _produce(producer, topic, b"", None, partition, timestamp=second, headers=[(HEADER_KIND, KIND_TICK)])
+                produce(producer, topic, b"", None, partition, timestamp=second, headers=[(HEADER_KIND, KIND_TICK)])
         producer.poll(0)
         step += 1
     producer.flush()
@@ -141,14 +144,27 @@ def scrape(port: int) -> dict[str, float]:
     return found
 
 
-def drain(kafka: str, namespace: str, written: int) -> dict[str, Any]:
-    """Lets one worker empty the topic.
+class Drain(NamedTuple):
+    """How one worker emptied a topic, from the first record that it was seen to have applied to the last output acknowledged.
 
-    Returns:
-        `points_per_s` from the first record applied to the last output acknowledged, `seconds`, `outputs_per_s`, `rss_mb`,
-        `cpu_us_per_point` of the worker.
+    Attributes:
+        points, outputs: in that time. seconds, cpu_s: by the clock, and of the worker's processor time. rss_mb: greatest seen.
     """
-    with worker(kafka, namespace) as (process, port):
+
+    points: int
+    outputs: int
+    seconds: float
+    cpu_s: float
+    rss_mb: int
+
+
+def drain(kafka: str, namespace: str, written: int, *options: str) -> Drain:
+    """Lets one worker, with these options, empty a topic that holds `written` points.
+
+    Raises:
+        RuntimeError: it did not within `WAIT_S`.
+    """
+    with worker(kafka, namespace, *options) as (process, port):
         watched = psutil.Process(process.pid)
         deadline = time.monotonic() + WAIT_S
         began = 0.0
@@ -164,47 +180,19 @@ def drain(kafka: str, namespace: str, written: int) -> dict[str, Any]:
             with suppress(psutil.Error):
                 rss = max(rss, watched.memory_info().rss / 1e6)
             if done >= written and figures["iskra_worker_unacknowledged"] == 0:
-                seconds = now - began
-                counted = done - first["iskra_worker_points_total"]
-                outputs = figures["iskra_worker_outputs_total"] - first["iskra_worker_outputs_total"]
-                return {
-                    "points_per_s": round(counted / seconds),
-                    "seconds": round(seconds, 2),
-                    "points": written,
-                    "outputs_per_s": round(outputs / seconds),
-                    "rss_mb": round(rss),
-                    "cpu_us_per_point": round((sum(watched.cpu_times()[:2]) - cpu) / counted * 1e6, 2),
-                }
+                return Drain(
+                    round(done - first["iskra_worker_points_total"]),
+                    round(figures["iskra_worker_outputs_total"] - first["iskra_worker_outputs_total"]),
+                    now - began,
+                    sum(watched.cpu_times()[:2]) - cpu,
+                    round(rss),
+                )
             time.sleep(0.1)
     raise RuntimeError(f"the worker did not empty the topic within {WAIT_S:g} s, exit code {process.poll()}")
 
 
-def worker_points(kafka: str, namespace: str, config: Config, points: int = 2_000_000) -> dict[str, Any]:
-    """`worker_points_per_s`: 1,000 subjects × 4 metrics, 10 points a second each, one point a message."""
-    begin(kafka, namespace, config)
-    written = fill(kafka, namespace, points=points, subjects=1_000, every_ms=100)
-    figures = drain(kafka, namespace, written)
-    return {"worker_points_per_s": figures["points_per_s"], "details": figures}
-
-
-def worker_arrays(kafka: str, namespace: str, config: Config, points: int = 5_000_000) -> dict[str, Any]:
-    """`worker_array_points_per_s`: the same in arrays of 50."""
-    begin(kafka, namespace, config)
-    written = fill(kafka, namespace, points=points, subjects=1_000, every_ms=100, array=50)
-    figures = drain(kafka, namespace, written)
-    return {"worker_array_points_per_s": figures["points_per_s"], "details": figures}
-
-
-def worker_sparse(kafka: str, namespace: str, config: Config, points: int = 1_600_000) -> dict[str, Any]:
-    """`worker_sparse_points_per_s`: 10,000 subjects × 4 metrics, one point a second each, one point a message."""
-    begin(kafka, namespace, config)
-    written = fill(kafka, namespace, points=points, subjects=10_000, every_ms=1_000)
-    figures = drain(kafka, namespace, written)
-    return {"worker_sparse_points_per_s": figures["points_per_s"], "details": figures}
-
-
-def consumer_at_end(kafka: str, topic: str, partitions: int) -> Consumer:
-    """A consumer that reads what is written to a topic from now on."""
+def consumer_at_end(kafka: str, partitions: int, *topics: str) -> Consumer:
+    """A consumer that reads what is written to some topics from now on."""
     consumer = Consumer(
         {
             "bootstrap.servers": kafka,
@@ -214,6 +202,8 @@ def consumer_at_end(kafka: str, topic: str, partitions: int) -> Consumer:
             "fetch.queue.backoff.ms": 1,
         }
     )
-    ends = [TopicPartition(topic, p, consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1]) for p in range(partitions)]
-    consumer.assign(ends)
+    places = [TopicPartition(topic, partition) for topic in topics for partition in range(partitions)]
+    for place in places:
+        place.offset = consumer.get_watermark_offsets(place, timeout=10)[1]
+    consumer.assign(places)
     return consumer

@@ -24,20 +24,12 @@ def _engine(_seconds: int) -> Figures:
 
 
 def _ingest(seconds: int) -> Figures:
-    from benchmarks import worker
+    from benchmarks.living import workers
     from benchmarks.path import path
-    from benchmarks.stack import broker, fresh_namespace
 
-    config = config_files.load()
-    figures: Figures = {}
-    details: Figures = {}
-    with broker() as kafka:
-        for name, run in (("one", worker.worker_points), ("arrays", worker.worker_arrays), ("sparse", worker.worker_sparse)):
-            found = run(kafka, fresh_namespace(kafka), config)
-            details[name] = found.pop("details")
-            figures |= found
+    figures = workers()
     whole = path(seconds=seconds)
-    details["path"] = whole.pop("details")
+    details = figures.pop("details") | {"path": whole.pop("details")}
     return figures | whole | {"details": details}
 
 
