@@ -12,6 +12,9 @@ from schemas import topics
 from schemas.events import VoiceEvent
 from schemas.outputs import SloStatus
 
+ABORT = "never beyond the abort bounds"
+"""Name of the outcome that tells whether a run had to be aborted."""
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """One expectation and what was found. `at` is when (ms from the start), `expected` and `found` are words and numbers."""
@@ -28,9 +31,10 @@ class Outcome(msgspec.Struct, frozen=True):
 def judge(scenario: Scenario, journal: Journal) -> list[Outcome]:
     """Each expectation of the scenario, in its order; then the abort bounds, if there are any."""
     outcomes = [_judge(expectation, scenario, journal) for expectation in scenario.expect]
-    if scenario.abort:
-        bounds = Expectation(name="never beyond the abort bounds", values=scenario.abort, end=scenario.length)
-        outcomes.append(_values(bounds, scenario, journal))
+    for subject in (None, *scenario.beside) if scenario.abort else ():
+        name = ABORT if subject is None else f"{ABORT} ({subject})"
+        bounds = Expectation(name=name, subject=subject, values=scenario.abort, end=scenario.length)
+        outcomes.append(_judge(bounds, scenario, journal))
     return outcomes
 
 
@@ -40,6 +44,9 @@ def clock(ms: int) -> str:
 
 
 def _judge(expectation: Expectation, scenario: Scenario, journal: Journal) -> Outcome:
+    journal = journal.of_subject(expectation.subject)
+    if expectation.polyphony is not None:
+        return _polyphony(expectation, scenario, journal)
     if expectation.values is not None:
         return _values(expectation, scenario, journal)
     if expectation.states is not None:
@@ -115,6 +122,22 @@ def _values(expectation: Expectation, scenario: Scenario, journal: Journal) -> O
         expected.append(f"{vital} {low:g}–{high:g}")
         met = met and bool(means) and low <= min(means) and max(means) <= high
         found.append(f"{vital} {min(means):.3f}–{max(means):.3f}" if means else f"{vital} unknown")
+    return _outcome(expectation, met, f"{', '.join(expected)} {when}", ", ".join(found))
+
+
+def _polyphony(expectation: Expectation, scenario: Scenario, journal: Journal) -> Outcome:
+    assert expectation.polyphony is not None
+    end = scenario.length if expectation.end is None else expectation.end
+    times = range(-(-expectation.start // MINUTE_MS) * MINUTE_MS, end + 1, MINUTE_MS) if expectation.at is None else [expectation.at]
+    when = f"from {clock(expectation.start)} to {clock(end)}" if expectation.at is None else f"at {clock(expectation.at)}"
+    figures = journal.polyphony(times)
+    known = [one.shares | {"balance": one.balance, "harmony": one.harmony, "dissonance": one.dissonance} for one in figures]
+    expected, found, met = [], [], bool(figures)
+    for name, (low, high) in expectation.polyphony.items():
+        values = [one[name] for one in known if name in one]
+        expected.append(f"{name} {low:g}–{high:g}")
+        found.append(f"{name} {min(values):.3f}–{max(values):.3f}" if values else f"{name} unknown")
+        met = met and bool(values) and low <= min(values) and max(values) <= high
     return _outcome(expectation, met, f"{', '.join(expected)} {when}", ", ".join(found))
 
 

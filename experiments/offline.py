@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
-from experiments.actor import SimulatedActor
-from experiments.driver import Barrier, Source, schedule
+from experiments.cast import Cast
+from experiments.driver import Barrier, schedule
 from experiments.journal import Entry, Journal
-from experiments.model import SimulatedSubject
 from experiments.scenario import Scenario, SubjectModel
 from processors.engine import Output, PartitionEngine, Record
 from schemas.commands import encode_command
@@ -26,24 +25,22 @@ def run(
     scenario: Scenario, model: SubjectModel, config: Config, states: dict[str, str | None], *, seed: int, start: int, name: str = "subject"
 ) -> Journal:
     """Runs a scenario; `start` is epoch s. What it said is in the journal; nothing of it is judged here."""
-    subject = SimulatedSubject(scenario, model, config, seed=seed, start=start, name=name)
-    actor = SimulatedActor(scenario.actor, subject)
+    cast = Cast(scenario, model, config, seed=seed, start=start, name=name)
     journal = Journal(start * 1000, config, states)
     engine = PartitionEngine(config, topic=full_name(LIVE_NAMESPACE, POINTS), partition=0, partitions=1, live=False)
     encode = msgspec.json.Encoder().encode
     offset = -1
+    entries: list[Entry] = []
     heard = 0
 
     def take(outputs: list[Output]) -> None:
-        journal.entries += [Entry(output.topic, output.id, output.ts, output.value) for output in outputs]
+        entries.extend(Entry(output.topic, output.id, output.ts, output.value) for output in outputs)
 
-    seconds = scenario.length // 1000
-    source = lasting(subject, seconds)
-    for step in schedule(source, start=start, seconds=seconds + DRAIN_S, partitions=1, commands=actor.commands):
+    for step in schedule(cast.second, start=start, seconds=scenario.length // 1000 + DRAIN_S, partitions=1, commands=cast.commands):
         if isinstance(step, Barrier):
-            for entry in journal.entries[heard:]:
-                actor.hear(entry.value, entry.ts)
-            heard = len(journal.entries)
+            for entry in entries[heard:]:
+                cast.hear(entry.value, entry.ts)
+            heard = len(entries)
             continue
         offset += 1
         if step.points is not None:
@@ -53,9 +50,5 @@ def run(
             take(engine.apply(Record(offset, step.time, encode_command(step.command), KIND_COMMAND.decode()), lambda _hash: config))
         else:
             take(engine.tick(offset, step.time))
+    cast.journals(journal, entries)
     return journal
-
-
-def lasting(subject: SimulatedSubject, seconds: int) -> Source:
-    """The subject's points for so many seconds, then none."""
-    return lambda second: subject.second(second) if second <= subject.start + seconds else ()

@@ -35,12 +35,13 @@ def write(directory: Path, run: Run, scenario: Scenario, config: Config, journal
 def plot(run: Run, scenario: Scenario, config: Config, journal: Journal) -> str:
     """Vitals over time, with phases, voices and actions."""
     panels = [
-        Panel(vital, [((end - 30_000) / 60_000, mean) for end, mean in journal.minutes(vital)], config.metrics[vital].range)
-        for vital in scenario.start
+        Panel(_named(vital, subject), [((end - 30_000) / 60_000, mean) for end, mean in one.minutes(vital)], config.metrics[vital].range)
+        for subject, one in journal.subjects()
+        for vital in scenario.of(subject).start
         if vital in config.metrics
     ]
     marks = []
-    for entry in journal.entries:
+    for _, entry in _all(journal):
         value = entry.value
         minute = (entry.ts - journal.start) / 60_000
         if isinstance(value, VoiceEvent) and value.event in ("activated", "synthesized"):
@@ -82,7 +83,7 @@ def log(run: Run, scenario: Scenario, journal: Journal, outcomes: list[Outcome],
         "",
         "| time | what | why | id |",
         "| --- | --- | --- | --- |",
-        *(line for entry in journal.entries if (line := _line(entry, scenario, journal)) is not None),
+        *(line for subject, entry in _all(journal) if (line := _line(subject, entry, scenario, journal)) is not None),
         "",
         "## Lessons",
         "",
@@ -113,7 +114,18 @@ def _phases(scenario: Scenario, journal: Journal) -> list[str]:
     return [*lines, ""]
 
 
-def _line(entry: Entry, scenario: Scenario, journal: Journal) -> str | None:
+def _all(journal: Journal) -> list[tuple[str | None, Entry]]:
+    """The outputs of all subjects, by time; those of one time subject by subject."""
+    found = [(subject, entry) for subject, one in journal.subjects() for entry in one.entries]
+    return sorted(found, key=lambda pair: pair[1].ts) if journal.beside else found
+
+
+def _named(what: str, subject: str | None) -> str:
+    """Something of a subject; that of the first needs no name."""
+    return what if subject is None else f"{subject}: {what}"
+
+
+def _line(subject: str | None, entry: Entry, scenario: Scenario, journal: Journal) -> str | None:
     at = entry.ts - journal.start
     if at > scenario.length:
         return None
@@ -121,7 +133,7 @@ def _line(entry: Entry, scenario: Scenario, journal: Journal) -> str | None:
     if told is None:
         return None
     what, why = told
-    return f"| {clock(at)} | {what} | {why.replace('|', '/')} | `{entry.id}` |"
+    return f"| {clock(at)} | {_named(what, subject)} | {why.replace('|', '/')} | `{entry.id}` |"
 
 
 def _tell(entry: Entry) -> tuple[str, str] | None:

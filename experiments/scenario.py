@@ -14,6 +14,7 @@ from schemas.durations import Duration, decode_hook
 
 DEFAULT_DIR = Path(__file__).resolve().parent.parent / "config"
 _NAME = re.compile(r"[a-z0-9-]+\Z")
+_KINDS = ("event", "values", "states", "levels", "voices", "polyphony")
 
 
 class ScenarioError(ValueError):
@@ -129,8 +130,20 @@ class Phase(_Part, frozen=True, kw_only=True):
     end: Duration
 
 
+class Beside(_Part, frozen=True, kw_only=True):
+    """A further subject of the tenant, with all that a scenario says of its first one."""
+
+    start: dict[str, float]
+    pulls: dict[str, Pull] = {}
+    published: dict[str, Published] = {}
+    faults: list[Fault] = []
+    actor: Actor = Actor()
+
+
 class Expectation(_Part, frozen=True, kw_only=True):
-    """One thing that must come of the run; exactly one of `event`, `values`, `states`, `levels`, `voices`.
+    """One thing that must come of the run; exactly one of `event`, `values`, `states`, `levels`, `voices`, `polyphony`.
+
+    `subject` names one of those beside; null: the first.
 
     - `event`: the first message on a topic whose fields are `where` (dots go into objects; a list: one of), behind
       `since`, stands at `at` ± `within`; with `count`, so many stand between `start` and `end` ([least, greatest]).
@@ -138,9 +151,12 @@ class Expectation(_Part, frozen=True, kw_only=True):
     - `states`: these named states come one after the other, others may come between.
     - `levels`: statuses between `start` and `end` are these only.
     - `voices`: these are activated for the first time one after the other.
+    - `polyphony`: at every whole minute between `start` and `end` (or at `at`) each of these figures of the last minutes (how
+      many: `signals.polyphony`) lies in [least, greatest]: the activity share of a voice by its name, balance, harmony, dissonance.
     """
 
     name: str
+    subject: str | None = None
     event: str | None = None
     where: dict[str, Any] = {}
     at: Duration | None = None
@@ -153,12 +169,16 @@ class Expectation(_Part, frozen=True, kw_only=True):
     states: list[str] | None = None
     levels: list[str] | None = None
     voices: list[str] | None = None
+    polyphony: dict[str, tuple[float, float]] | None = None
     lesson: str = ""
     """What to look at if it does not come."""
 
 
 class Scenario(_Part, frozen=True, kw_only=True):
-    """A whole experiment. `abort`: beyond these bounds a run has failed, whatever else was expected."""
+    """A whole experiment with one subject, and those `beside` it.
+
+    `abort`: beyond these bounds of any subject a run has failed, whatever else was expected.
+    """
 
     title: str
     about: str
@@ -168,10 +188,20 @@ class Scenario(_Part, frozen=True, kw_only=True):
     published: dict[str, Published] = {}
     faults: list[Fault] = []
     actor: Actor = Actor()
+    beside: dict[str, Beside] = {}
     phases: list[Phase] = []
     expect: list[Expectation]
     abort: dict[str, tuple[float, float]] = {}
     next_step: str
+
+    def of(self, subject: str | None) -> Scenario:
+        """The scenario as it is for one of its subjects; None: the first."""
+        if subject is None:
+            return self
+        own = self.beside[subject]
+        return msgspec.structs.replace(
+            self, start=own.start, pulls=own.pulls, published=own.published, faults=own.faults, actor=own.actor, beside={}
+        )
 
 
 def names(directory: Path | None = None) -> list[str]:
@@ -189,21 +219,32 @@ def load(name: str, directory: Path | None = None) -> Scenario:
     if not _NAME.match(name) or not file.is_file():
         raise ScenarioError(f"{name}: expected one of {', '.join(names(directory))}")
     scenario: Scenario = _read(file, Scenario)
-    waits = [scenario.actor.acknowledge_after, scenario.actor.approve_after, *(reaction.after for reaction in scenario.actor.reactions)]
-    if any(wait is not None and wait < HOLD_S * 1000 for wait in waits):
-        raise ScenarioError(f"{file}: actor: expected {HOLD_S}s or more for each reaction: the virtual clock waits for the engine so often")
-    known = {*scenario.pulls, *scenario.published}
-    for reaction in scenario.actor.reactions:
-        for thing in (*reaction.begin, *reaction.end):
-            if thing not in known:
-                raise ScenarioError(f"{file}: actor.reactions: expected a name of pulls or published, got {thing!r}")
+    for subject in (None, *scenario.beside):
+        if subject is not None and not _NAME.match(subject):
+            raise ScenarioError(f"{file}: beside: expected names of a-z, 0-9 and -, got {subject!r}")
+        _check_actor(scenario.of(subject), f"{file}: {'' if subject is None else f'beside.{subject}.'}actor")
     for expectation in scenario.expect:
-        kinds = [kind for kind in ("event", "values", "states", "levels", "voices") if getattr(expectation, kind) is not None]
+        kinds = [kind for kind in _KINDS if getattr(expectation, kind) is not None]
         if len(kinds) != 1:
-            raise ScenarioError(f"{file}: expect {expectation.name!r}: expected one of event, values, states, levels, voices, got {kinds}")
+            raise ScenarioError(f"{file}: expect {expectation.name!r}: expected one of {', '.join(_KINDS)}, got {kinds}")
         if expectation.event is not None and (expectation.at is None) == (expectation.count is None):
             raise ScenarioError(f"{file}: expect {expectation.name!r}: expected at or count")
+        if expectation.subject is not None and expectation.subject not in scenario.beside:
+            raise ScenarioError(f"{file}: expect {expectation.name!r}: expected a subject of beside, got {expectation.subject!r}")
     return scenario
+
+
+def _check_actor(scenario: Scenario, where: str) -> None:
+    """What one subject's own side does must be possible."""
+    actor = scenario.actor
+    waits = [actor.acknowledge_after, actor.approve_after, *(reaction.after for reaction in actor.reactions)]
+    if any(wait is not None and wait < HOLD_S * 1000 for wait in waits):
+        raise ScenarioError(f"{where}: expected {HOLD_S}s or more for each reaction: the virtual clock waits for the engine so often")
+    known = {*scenario.pulls, *scenario.published}
+    for reaction in actor.reactions:
+        for thing in (*reaction.begin, *reaction.end):
+            if thing not in known:
+                raise ScenarioError(f"{where}.reactions: expected a name of pulls or published, got {thing!r}")
 
 
 def load_model(directory: Path | None = None) -> SubjectModel:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from experiments.expectations import Outcome, clock
+from experiments.expectations import ABORT, Outcome, clock
 from experiments.journal import Journal
 from experiments.scenario import Scenario
 from schemas import topics
@@ -51,10 +51,15 @@ def snapshot(run: Run, scenario: Scenario, journal: Journal, outcomes: list[Outc
         if outcome.at is not None and outcome.met
     ]
     passed = met == len(outcomes)
-    aborted = any(not outcome.met and outcome.name == "never beyond the abort bounds" for outcome in outcomes)
+    aborted = any(not outcome.met and outcome.name.startswith(ABORT) for outcome in outcomes)
     states = [{"state": state, "at_min": round(at / 60_000, 1)} for at, state in journal.states()]
-    delta = {vital: change for vital in scenario.start if (change := _change(journal, vital)) is not None}
+    delta = _delta(scenario, journal)
     end = dt.datetime.fromtimestamp(run.start + scenario.length / 1000, dt.UTC)
+    beside = {
+        subject: {"delta": _delta(scenario.of(subject), one), "voices": _voices(one), "actions": _actions(one)}
+        for subject, one in journal.subjects()
+        if subject is not None
+    }
     return {
         "artifact_id": run.id,
         "experiment_id": run.id,
@@ -62,7 +67,8 @@ def snapshot(run: Run, scenario: Scenario, journal: Journal, outcomes: list[Outc
         "duration_min": scenario.length / 60_000,
         "status": "OK" if passed else "BLOCK" if aborted else "WARN",
         "delta": delta,
-        "dimension": {"state_transitions": states, "voices": _voices(journal), "actions": _actions(journal), "detections": detections},
+        "dimension": {"state_transitions": states, "voices": _voices(journal), "actions": _actions(journal), "detections": detections}
+        | ({"beside": beside} if beside else {}),
         "omega": {
             "confidence": round(min(MOST_SURE, completeness * ethics * share), 3),
             "completeness": round(min(MOST_SURE, completeness), 3),
@@ -94,6 +100,14 @@ def lessons(scenario: Scenario, journal: Journal, outcomes: list[Outcome]) -> li
             if 2 * abs(off) > expectation.within > 0:
                 how = "late" if off > 0 else "early"
                 found.append(f"{outcome.name}: {abs(off) / 60_000:.1f} min {how}, more than half of what is tolerated")
+    for subject, one in journal.subjects():
+        found += [lesson if subject is None else f"{subject}: {lesson}" for lesson in _from_outputs(scenario, one)]
+    return found
+
+
+def _from_outputs(scenario: Scenario, journal: Journal) -> list[str]:
+    """What deviated in one subject's outputs, whatever was expected."""
+    found = []
     for entry in journal.of(topics.ACTIONS):
         event = entry.value
         if isinstance(event, ActionEvent) and event.state in ("refused", "expired", "ineffective"):
@@ -110,6 +124,11 @@ def lessons(scenario: Scenario, journal: Journal, outcomes: list[Outcome]) -> li
     if unknown:
         found.append(f"the data could not tell: {', '.join(unknown)}")
     return found
+
+
+def _delta(scenario: Scenario, journal: Journal) -> dict[str, dict[str, float]]:
+    """How each vital of a subject changed."""
+    return {vital: change for vital in scenario.start if (change := _change(journal, vital)) is not None}
 
 
 def _change(journal: Journal, vital: str) -> dict[str, float] | None:
@@ -131,16 +150,17 @@ def _change(journal: Journal, vital: str) -> dict[str, float] | None:
 
 
 def _completeness(scenario: Scenario, journal: Journal) -> float:
-    """The share of the run's minutes for which each vital has a mean."""
-    wanted = len(scenario.start) * (scenario.length // 60_000)
-    return min(1.0, sum(len(journal.minutes(vital)) for vital in scenario.start) / wanted) if wanted else 0.0
+    """The share of the run's minutes for which each vital of each subject has a mean."""
+    vitals = [(one, vital) for subject, one in journal.subjects() for vital in scenario.of(subject).start]
+    wanted = len(vitals) * (scenario.length // 60_000)
+    return min(1.0, sum(len(one.minutes(vital)) for one, vital in vitals) / wanted) if wanted else 0.0
 
 
 def _ethical_compliance(journal: Journal) -> float:
     """The share of dispatched actions that an approving review precedes; 1 where nothing was dispatched."""
     approved: set[str] = set()
     dispatched = lawful = 0
-    for entry in journal.of(topics.ACTIONS):
+    for entry in (entry for _, one in journal.subjects() for entry in one.of(topics.ACTIONS)):
         event = entry.value
         assert isinstance(event, ActionEvent)
         if event.state == "approved":

@@ -7,14 +7,13 @@ import itertools
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
-from experiments.actor import SimulatedActor
+from experiments.cast import Cast
 from experiments.driver import HOLD_S, Source, Timed
 from experiments.journal import Entry, Journal, in_order
-from experiments.model import SimulatedSubject
-from experiments.offline import DRAIN_S, lasting
+from experiments.offline import DRAIN_S
 from experiments.scenario import Scenario, SubjectModel
 from iskra.client import Consumer, Message
 from iskra.driver import LogWriter, Progress, drive
@@ -63,24 +62,22 @@ def run(
         heard: told of each output on them, as it is read at a barrier. passed: told of each barrier's second of the run.
         stop: set it to end the run at the next barrier.
     Returns:
-        Everything that the output topics say of the subject, in the engine's order.
+        Everything that the output topics say of the scenario's subjects, of each in the engine's order.
     Raises:
         Stopped: by `stop`. BehindError, ClientError: worker or broker did not follow.
     """
-    subject = SimulatedSubject(scenario, model, config, seed=seed, start=start, name=name)
-    actor = SimulatedActor(scenario.actor, subject)
+    cast = Cast(scenario, model, config, seed=seed, start=start, name=name)
     seconds = scenario.length // 1000
     end = start + seconds + DRAIN_S
-    own = lasting(subject, seconds)
 
     def source(second: int) -> Iterable[Timed]:
-        return own(second) if others is None else itertools.chain(own(second), others(second))
+        return cast.second(second) if others is None else itertools.chain(cast.second(second), others(second))
 
     with Consumer(kafka, listen, namespace=namespace, start="end") as consumer:
 
         def at_barrier(second: int) -> None:
             for message in consumer.read_to_end():
-                actor.hear(message.value, message.ts)
+                cast.hear(message.value, message.ts)
                 if heard is not None:
                     heard(message)
             if passed is not None:
@@ -94,24 +91,24 @@ def run(
             seconds=seconds + DRAIN_S,
             speed=speed,
             at_barrier=at_barrier,
-            commands=actor.commands,
+            commands=cast.commands,
             stop=stop,
         )
     if reached < end:
         raise Stopped(f"ended at T0+{(reached - start) / 60:.1f} of {seconds / 60:g} minutes")
     journal = Journal(start * 1000, config, states)
-    journal.entries = in_order(_read(kafka, namespace, name, start))
+    cast.journals(journal, in_order(_read(kafka, namespace, cast.names, start)))
     return journal
 
 
-def _read(kafka: str, namespace: str, name: str, start: int) -> list[Entry]:
-    """What the topics say of the subject since the run began."""
+def _read(kafka: str, namespace: str, names: Collection[str], start: int) -> list[Entry]:
+    """What the topics say of the subjects since the run began."""
     found = []
     wanted = [topic for topic in MESSAGES if topic != topics.CURRENT]
     with Consumer(kafka, wanted, namespace=namespace, start=start * 1000, until_end=True) as consumer:
         for message in consumer:
             value = message.value
-            if value is not None and getattr(value, "subject", None) == name and message.ts >= start * 1000:
+            if value is not None and getattr(value, "subject", None) in names and message.ts >= start * 1000:
                 found.append(Entry(message.topic, message.id, message.ts, value))
     return found
 

@@ -21,7 +21,7 @@ from rich.progress import Progress as Bar
 from experiments import offline, report
 from experiments import scenario as scenarios
 from experiments.expectations import Outcome, clock, judge
-from experiments.journal import Journal, content
+from experiments.journal import Journal, contents
 from experiments.many import SeedResult, run_many
 from experiments.scenario import Scenario, ScenarioError
 from experiments.snapshot import Run, snapshot
@@ -199,7 +199,7 @@ def _line(message: Message, start: int) -> str | None:
 
 def _equals(journal: Journal, alone: Journal) -> bool:
     """Whether the stack said what the engine alone says."""
-    return [content(entry) for entry in journal.entries] == [content(entry) for entry in alone.entries]
+    return contents(journal) == contents(alone)
 
 
 def _tell(
@@ -216,7 +216,9 @@ def _tell(
         for outcome in outcomes:
             click.echo(f"{'met    ' if outcome.met else 'NOT MET'}  {outcome.name}: expected {outcome.expected}; found {outcome.found}")
         if equal is not None:
-            click.echo(f"{'equal' if equal else 'NOT EQUAL'} to what the engine alone says ({len(journal.entries)} outputs)")
+            click.echo(
+                f"{'equal' if equal else 'NOT EQUAL'} to what the engine alone says ({sum(len(one.entries) for _, one in journal.subjects())} outputs)"
+            )
         click.echo(f"{'passed' if passed else 'failed'}: {sum(o.met for o in outcomes)} of {len(outcomes)} expectations met")
         for file in files:
             click.echo(f"  {file}")

@@ -14,7 +14,7 @@ from experiments.journal import Entry, Journal
 from experiments.scenario import Scenario, ScenarioError, load, load_states
 from iskra import config_files
 from schemas.durations import decode_hook
-from schemas.events import Cause, SignalsSample
+from schemas.events import Cause, SignalsSample, VoiceEvent
 from schemas.outputs import WindowStats
 
 START_MS = 1_762_435_080_000
@@ -126,6 +126,52 @@ def test_named_states(vitals: dict[str, float], state: str) -> None:
     assert journal(minutes={vital: [value] for vital, value in vitals.items()}).states() == [(60_000, state)]
 
 
+def voices(*told: tuple[int, list[str], list[str]]) -> Journal:
+    """A journal of voice events: second, who is active then, who is queued."""
+    made = Journal(START_MS, CONFIG, load_states())
+    for second, active, queued in told:
+        event = VoiceEvent(
+            "default", "subject", (active or ["sam"])[0], "activated", None, None, [], None, None, None, "observation", None, active, queued,
+            [], {}, None, None, Cause("t", 0, 0), "c",
+        )  # fmt: skip
+        made.entries.append(Entry("voices.events", f"v-{second}", START_MS + second * 1000, event))
+    return made
+
+
+def test_who_speaks_how_much() -> None:
+    """Shares of the last ten minutes at every whole minute of the span: two for 2 min, then one alone for 8, is 10 of 12 min."""
+    made = voices((0, ["sam", "anhantra"], []), (120, ["sam"], []))
+    outcome = only(scene({"polyphony": {"sam": [0.8, 0.84], "anhantra": [0.16, 0.2]}, "at": "10m"}), made)
+    assert (outcome.met, outcome.found) == (True, "sam 0.833–0.833, anhantra 0.167–0.167")
+    assert outcome.expected == "sam 0.8–0.84, anhantra 0.16–0.2 at T0+10.0"
+    assert not only(scene({"polyphony": {"sam": [0.8, 1]}, "start": "4m", "end": "10m"}), made).met, "at 7 min it is 7 of 9"
+    assert only(scene({"polyphony": {"sam": [0.8, 1]}, "start": "8m", "end": "10m"}), made).met
+    assert only(scene({"polyphony": {"sam": [0, 0], "balance": [0, 0]}, "at": "3m"}), voices()).met, "nobody spoke: all are 0"
+
+
+def test_other_figures_of_the_voices() -> None:
+    """Balance of two alike, harmony of a synergy, dissonance with one of an opposing pair queued; an unknown name is not met."""
+    pair = voices((0, ["pino", "hundun"], []))
+    assert only(scene({"polyphony": {"harmony": [1, 1], "balance": [0.356, 0.357], "dissonance": [0, 0]}, "at": "5m"}), pair).met
+    assert only(scene({"polyphony": {"dissonance": [1, 1]}, "at": "5m"}), voices((0, ["sam"], ["hundun"]))).met
+    unknown = only(scene({"polyphony": {"samm": [0, 1]}, "at": "5m"}), pair)
+    assert (unknown.met, unknown.found) == (False, "samm unknown")
+
+
+def test_a_subject_beside_has_expectations_of_its_own() -> None:
+    """They are judged by its outputs, those of the first by the first's; abort bounds hold for each."""
+    made = journal(minutes={"chaos": [0.3]})
+    made.of_subject("second").entries += journal(minutes={"chaos": [0.9]}).entries
+    beside = {"second": {"start": {}}}
+    high = {"values": {"chaos": [0.8, 1]}}
+    first, second, *aborts = judge(scene(high, {**high, "subject": "second"}, beside=beside, abort={"chaos": [0, 0.5]}), made)
+    assert [first.met, second.met] == [False, True]
+    assert [(one.name, one.met) for one in aborts] == [
+        ("never beyond the abort bounds", True),
+        ("never beyond the abort bounds (second)", False),
+    ]
+
+
 def test_abort_bounds_are_expected_of_every_run() -> None:
     """They come behind what the scenario expects."""
     outcomes = judge(scene(abort={"pain": [0, 0.6]}), journal(minutes={"pain": [0.3, 0.61]}))
@@ -150,5 +196,9 @@ def test_scenarios_that_are_refused(tmp_path: Path) -> None:
     assert "expected a name of pulls or published, got 'x'" in refused(actor={"reactions": [{"to": "pino", "end": ["x"]}]})
     assert "10s or more" in refused(actor={"acknowledge_after": "9s"})
     assert "expected a duration" in refused(length="soon")
+    beside = {"second": {"start": {}, "actor": {"reactions": [{"to": "pino", "end": ["x"]}]}}}
+    assert "beside.second.actor.reactions: expected a name of pulls or published, got 'x'" in refused(beside=beside)
+    assert "expected names of a-z, 0-9 and -, got 'Second one'" in refused(beside={"Second one": {"start": {}}})
+    assert "expected a subject of beside, got 'third'" in refused(expect=[{"name": "x", "values": {}, "subject": "third"}])
     with pytest.raises(ScenarioError, match="expected one of one"):
         load("two", tmp_path)

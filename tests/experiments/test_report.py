@@ -104,3 +104,24 @@ def test_files_are_named_by_time_and_equal_again(tmp_path: Path, storm: tuple[Jo
     assert len(drawing.findall("{http://www.w3.org/2000/svg}polyline")) == 4
     again = report.write(tmp_path / "two", WHICH, STORM, CONFIG, *go(STORM))
     assert [file.read_bytes() for file in again] == [file.read_bytes() for file in files]
+
+
+def test_every_subject_is_in_the_artefacts(tmp_path: Path) -> None:
+    """A run of two: a panel each, lines that name the second, its own part of the snapshot, and its lessons under its name."""
+    two = scenarios.load("two-in-chaos")
+    lonely = {"second": msgspec.structs.replace(two.beside["second"], actor=scenarios.Actor(acknowledge_after=None))}
+    journal, outcomes = go(msgspec.structs.replace(two, beside=lonely))
+    files = report.write(tmp_path, WHICH, two, CONFIG, journal, outcomes)
+    found = json.loads(files[0].read_text(encoding="utf-8"))
+    assert found["dimension"]["beside"]["second"]["delta"]["chaos"]["furthest"] > 0.8
+    states = [action["state"] for action in found["dimension"]["beside"]["second"]["actions"]]
+    assert ("expired" in states, "effective" in states) == (True, False)
+    assert "effective" in [action["state"] for action in found["dimension"]["actions"]]
+    assert any(lesson.startswith("second: stabilize_system was expired") for lesson in found["lessons"])
+    text = files[1].read_text(encoding="utf-8")
+    assert "| second: action stabilize_system expired |" in text
+    assert "| action stabilize_system effective |" in text
+    times = [float(line.split("T0+")[1].split(" ")[0]) for line in text.partition("## Timeline")[2].splitlines() if "| T0+" in line]
+    assert times == sorted(times)
+    drawing = ET.fromstring(files[2].read_text(encoding="utf-8"))  # noqa: S314 - written a moment ago
+    assert len(drawing.findall("{http://www.w3.org/2000/svg}polyline")) == 8

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from experiments import offline
 from experiments import scenario as scenarios
 from experiments.expectations import judge
-from experiments.journal import content
+from experiments.journal import contents
 from iskra import config_files, experiment
 from iskra.cli import root
 from tests.small_worker import SmallWorker
@@ -37,9 +37,24 @@ def test_the_stack_says_what_the_engine_alone_says(kafka: str, namespace: str, s
     finally:
         worker.close()
     alone = offline.run(storm, MODEL, CONFIG, STATES, seed=4, start=experiment.T0)
-    assert [content(entry) for entry in journal.entries] == [content(entry) for entry in alone.entries]
+    assert contents(journal) == contents(alone)
     assert all(outcome.met for outcome in judge(storm, journal))
     assert heard.count("actions.events") == 5, "requested, approved, dispatched, acknowledged, effective"
+
+
+@pytest.mark.kafka
+def test_several_subjects_go_through_the_stack(kafka: str, namespace: str) -> None:
+    """Each has a journal of its own, equal to that of the engine alone, and its own side answers."""
+    two = scenarios.load("two-in-chaos")
+    worker = SmallWorker(kafka, namespace)
+    try:
+        journal = experiment.run(kafka, namespace, worker, two, MODEL, CONFIG, STATES, seed=5)
+    finally:
+        worker.close()
+    alone = offline.run(two, MODEL, CONFIG, STATES, seed=5, start=experiment.T0)
+    assert contents(journal) == contents(alone)
+    assert all(len(one) > 100 for one in contents(journal))
+    assert all(outcome.met for outcome in judge(two, journal))
 
 
 @pytest.mark.kafka
