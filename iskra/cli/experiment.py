@@ -217,7 +217,8 @@ def _tell(
             click.echo(f"{'met    ' if outcome.met else 'NOT MET'}  {outcome.name}: expected {outcome.expected}; found {outcome.found}")
         if equal is not None:
             click.echo(
-                f"{'equal' if equal else 'NOT EQUAL'} to what the engine alone says ({sum(len(one.entries) for _, one in journal.subjects())} outputs)"
+                count = sum(len(one.entries) for _, one in journal.subjects())
+                f"{'equal' if equal else 'NOT EQUAL'} to what the engine alone says ({count} outputs)"
             )
         click.echo(f"{'passed' if passed else 'failed'}: {sum(o.met for o in outcomes)} of {len(outcomes)} expectations met")
         for file in files:

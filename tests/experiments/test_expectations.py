@@ -131,8 +131,8 @@ def voices(*told: tuple[int, list[str], list[str]]) -> Journal:
     made = Journal(START_MS, CONFIG, load_states())
     for second, active, queued in told:
         event = VoiceEvent(
-            "default", "subject", (active or ["sam"])[0], "activated", None, None, [], None, None, None, "observation", None, active, queued,
-            [], {}, None, None, Cause("t", 0, 0), "c",
+            "default", "subject", (active or ["sam"])[0], "activated", None, None, [], None, None, None, "observation", None, active,
+            queued, [], {}, None, None, Cause("t", 0, 0), "c",
         )  # fmt: skip
         made.entries.append(Entry("voices.events", f"v-{second}", START_MS + second * 1000, event))
     return made
@@ -162,7 +162,7 @@ def test_a_subject_beside_has_expectations_of_its_own() -> None:
     """They are judged by its outputs, those of the first by the first's; abort bounds hold for each."""
     made = journal(minutes={"chaos": [0.3]})
     made.of_subject("second").entries += journal(minutes={"chaos": [0.9]}).entries
-    beside = {"second": {"start": {}}}
+    beside: dict[str, Any] = {"second": {"start": {}}}
     high = {"values": {"chaos": [0.8, 1]}}
     first, second, *aborts = judge(scene(high, {**high, "subject": "second"}, beside=beside, abort={"chaos": [0, 0.5]}), made)
     assert [first.met, second.met] == [False, True]
