@@ -216,10 +216,8 @@ def _tell(
         for outcome in outcomes:
             click.echo(f"{'met    ' if outcome.met else 'NOT MET'}  {outcome.name}: expected {outcome.expected}; found {outcome.found}")
         if equal is not None:
-            click.echo(
-                count = sum(len(one.entries) for _, one in journal.subjects())
-                f"{'equal' if equal else 'NOT EQUAL'} to what the engine alone says ({count} outputs)"
-            )
+            count = sum(len(one.entries) for _, one in journal.subjects())
+            click.echo(f"{'equal' if equal else 'NOT EQUAL'} to what the engine alone says ({count} outputs)")
         click.echo(f"{'passed' if passed else 'failed'}: {sum(o.met for o in outcomes)} of {len(outcomes)} expectations met")
         for file in files:
             click.echo(f"  {file}")
