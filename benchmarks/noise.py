@@ -1,4 +1,4 @@
-"""Noise: what is told of healthy subjects, and how soon injected incidents are found."""
+"""Noise: what is told of healthy, lively subjects, and how soon injected incidents are found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 import time
 from typing import Any
 
-from experiments.noise import Found, healthy, incidents
+from experiments.noise import Found, Seen, healthy, incidents
 from schemas.config import Config
 
 
@@ -29,12 +29,25 @@ def noise(config: Config, *, subjects: int = 100, hours: float = 24, number: int
             "hours": hours,
             "judged_s": calm.judged_s,
             "bad_s": calm.bad_s,
+            "lively": {metric: _lively(seen, calm.judged_s / len(calm.seen)) for metric, seen in calm.seen.items() if seen.count},
             "by_ramp_s": {str(ramp): _told([one for one in found if one.ramp == ramp]) for ramp in sorted({one.ramp for one in found})},
             "by_metric": {
                 metric: _told([one for one in found if one.metric == metric]) for metric in sorted({one.metric for one in found})
             },
             "seconds": round(time.monotonic() - began, 1),
         },
+    }
+
+
+def _lively(seen: Seen, judged_s: float) -> dict[str, float]:
+    """How one vital lived: its 10 s means, the share of them beyond an edge of the OK band, and its share of seconds not OK."""
+    return {
+        "mean": round(seen.mean, 4),
+        "stddev": round(seen.stddev, 4),
+        "least": round(seen.least, 4),
+        "greatest": round(seen.greatest, 4),
+        "beyond_share": seen.beyond / seen.count,
+        "bad_share": seen.bad_ms / 1000 / judged_s,
     }
 
 

@@ -1,10 +1,12 @@
-"""Noise and detection: healthy simulated subjects, of whom nothing should be told, and injected incidents, which should be found.
+"""Noise and detection: healthy simulated subjects, of whom little should be told, and injected incidents, which should be found.
 
-The engine alone, many subjects in one log; parts of a population run in parallel processes.
+The healthy ones are lively: they touch the edges of what is in order. Incidents happen to gentle ones, so that what is found
+is the incident, and when it began is known. The engine alone, many subjects in one log; parts of a population run in parallel processes.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import random
@@ -15,23 +17,67 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from experiments.driver import Timed
-from experiments.simulator import VITALS, Drift, Population
+from experiments.simulator import LIVELY, VITALS, Drift, Population
 from processors.engine import Output, PartitionEngine
 from schemas.config import Config, from_json, to_json
 from schemas.events import VoiceEvent
-from schemas.outputs import SloStatus
+from schemas.outputs import SloStatus, WindowStats
 from schemas.topics import LIVE_NAMESPACE, POINTS, full_name
 
 START = 1_762_387_200
 """Epoch s: Thursday 2025-11-06 00:00 UTC."""
 SETTLE_S = 60
 """Of a healthy subject the first minute is not looked at: there is nothing yet to judge by."""
+SEEN_MS = 10_000
+"""How lively they are is told by their means of so long."""
 RAMPS_S = (0, 30, 120)
 HOLD_S = 180
 """An incident stands so long; it is found if it is told of before it is half a minute over."""
 LATE_S = 30
 _CALM_S = 60
 T = TypeVar("T")
+
+
+class Seen(msgspec.Struct):
+    """How one vital of healthy subjects lived: its 10 s means (sums for their standard deviation), and its seconds not OK."""
+
+    count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    least: float = math.inf
+    greatest: float = -math.inf
+    beyond: int = 0
+    bad_ms: int = 0
+
+    def add(self, mean: float, low: float | None, high: float | None) -> None:
+        """One 10 s mean; `low` and `high` are the edges of what is in order."""
+        self.count += 1
+        self.total += mean
+        self.squares += mean * mean
+        self.least = min(self.least, mean)
+        self.greatest = max(self.greatest, mean)
+        self.beyond += (low is not None and mean < low) or (high is not None and mean > high)
+
+    def __add__(self, other: Seen) -> Seen:
+        return Seen(
+            self.count + other.count,
+            self.total + other.total,
+            self.squares + other.squares,
+            min(self.least, other.least),
+            max(self.greatest, other.greatest),
+            self.beyond + other.beyond,
+            self.bad_ms + other.bad_ms,
+        )
+
+    @property
+    def mean(self) -> float:
+        """Mean of the 10 s means."""
+        return self.total / self.count
+
+    @property
+    def stddev(self) -> float:
+        """Their standard deviation."""
+        return math.sqrt(max(0.0, self.squares / self.count - self.mean**2))
 
 
 class Healthy(msgspec.Struct, frozen=True):
@@ -41,6 +87,7 @@ class Healthy(msgspec.Struct, frozen=True):
     bad_s: float
     p0: int
     voices: int
+    seen: dict[str, Seen]
 
 
 class Incident(NamedTuple):
@@ -63,7 +110,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def healthy(config: Config, subjects: int, seconds: int, seed: int, processes: int | None = None) -> Healthy:
-    """So many healthy subjects for so long, a point of each vital a second."""
+    """So many healthy and lively subjects for so long, a point of each vital a second."""
     names = [f"healthy-{n}" for n in range(subjects)]
     parts = _parallel(_healthy, config, names, (seconds, seed), processes)
     return Healthy(
@@ -71,6 +118,7 @@ def healthy(config: Config, subjects: int, seconds: int, seed: int, processes: i
         sum(part.bad_s for part in parts),
         sum(part.p0 for part in parts),
         sum(part.voices for part in parts),
+        {vital.metric: sum((part.seen[vital.metric] for part in parts), Seen()) for vital in LIVELY},
     )
 
 
@@ -106,22 +154,30 @@ def _outputs(config: Config, population: Population, seconds: int) -> Iterable[O
 
 
 def _healthy(body: bytes, names: list[str], seconds: int, seed: int) -> Healthy:
+    config = from_json(body)
     bad_since: dict[tuple[str, str], int] = {}
     begin, end = (START + SETTLE_S) * 1000, (START + seconds) * 1000
-    bad_ms = p0 = voices = 0
-    for output in _outputs(from_json(body), Population(names, seed=seed, per_second=1), seconds):
+    p0 = voices = 0
+    seen = {vital.metric: Seen() for vital in LIVELY}
+    edges = {metric: (spec.low.P2, spec.high.P2) for metric, spec in config.metrics.items()}
+    for output in _outputs(config, Population(names, seed=seed, per_second=1, vitals=LIVELY), seconds):
         value = output.value
-        if isinstance(value, SloStatus):
+        if isinstance(value, WindowStats):
+            if value.size_ms == SEEN_MS and value.start >= begin:
+                seen[value.metric].add(value.mean, *edges[value.metric])
+        elif isinstance(value, SloStatus):
             key = (value.subject, value.metric)
             if key in bad_since:
-                bad_ms += max(0, value.since - max(bad_since.pop(key), begin))
+                seen[value.metric].bad_ms += max(0, value.since - max(bad_since.pop(key), begin))
             if value.level != "OK":
                 bad_since[key] = value.since
             p0 += value.priority == "P0"
         elif isinstance(value, VoiceEvent):
             voices += value.event == "activated"
-    bad_ms += sum(end - max(since, begin) for since in bad_since.values())
-    return Healthy(len(names) * len(VITALS) * (seconds - SETTLE_S), bad_ms / 1000, p0, voices)
+    for (_, metric), since in bad_since.items():
+        seen[metric].bad_ms += end - max(since, begin)
+    bad_ms = sum(one.bad_ms for one in seen.values())
+    return Healthy(len(names) * len(LIVELY) * (seconds - SETTLE_S), bad_ms / 1000, p0, voices, seen)
 
 
 def _incident(config: Config, name: str, rng: random.Random) -> Incident:
