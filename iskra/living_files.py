@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
-from iskra.yaml_files import ConfigError, compose, convert, line_of
+from iskra.yaml_files import ConfigError, compose, convert, place_of
+from processors.budget import MetricBudget, WindowSpec
+from processors.calendar import Calendar
 from processors.catalogue import VITALS, Catalogue
 from processors.living import LifeSpec
 from processors.rules import RuleBook, RuleError
 from processors.signal_spec import LONG_S, SHORT_S
+from processors.voice_spec import PairSpec
 from schemas.config import Config
 from schemas.living import Actions, Alerts, Budget, Living, Signals, Voices
 
@@ -24,6 +30,7 @@ FILES = {
     "alerts": "escalation.yml",
 }
 """File of each section."""
+_FIELD = re.compile(r"\w+(\.[\w-]+)*\Z")
 
 
 def load(directory: Path, default: Path, config: Config) -> Living | None:
@@ -59,11 +66,25 @@ def load(directory: Path, default: Path, config: Config) -> Living | None:
             book.add(text)
         except RuleError as error:
             raise ConfigError(_rule_error(error, texts[key][0], parsed[key][0], steps)) from None
+
+    def refused(key: str, steps: list[str], what: str) -> ConfigError:
+        line, column = place_of(parsed[key][0], steps)
+        return ConfigError(f"{texts[key][0]}:{line}: {'.'.join(steps)}: column {column}: {what}")
+
     for key, steps, what in _problems(living, config):
-        raise ConfigError(f"{texts[key][0]}:{line_of(parsed[key][0], steps)}: {'.'.join(steps)}: {what}")
+        raise refused(key, steps, what)
+    for key, steps, make in _parts(living, book):
+        try:
+            make()
+        except ValueError as error:
+            raise refused(key, *_field(str(error), steps)) from None
     try:
         LifeSpec(config, living)
     except ValueError as error:
+        steps, what = _field(str(error), [])
+        for key, (_, data) in parsed.items():
+            if steps and steps[0] in data:
+                raise refused(key, steps, what) from None
         raise ConfigError(f"{directory}: {error}") from None
     return living
 
@@ -122,45 +143,23 @@ def _rule_error(error: RuleError, name: str, root: Any, steps: list[str]) -> str
 
 
 def _problems(living: Living, config: Config) -> Iterator[tuple[str, list[str], str]]:
-    """What the types cannot say: names that must exist, orders, units."""
-    voices = living.voices
-    known = ", ".join(voices.voices)
-    for field in ("synthesizer", "guardian"):
-        if getattr(voices, field) not in voices.voices:
-            yield "voices", [field], f"expected one of {known}"
-    for i, pair in enumerate(voices.opposing):
-        for voice in (*pair.pair, pair.prefer, *([pair.otherwise] if pair.otherwise else [])):
-            if voice not in voices.voices:
-                yield "voices", ["opposing", str(i)], f"{voice}: expected one of {known}"
-        if pair.pair[0] == pair.pair[1] or pair.prefer not in pair.pair or (pair.otherwise or pair.prefer) not in pair.pair:
-            yield "voices", ["opposing", str(i)], "expected two voices, and of them the preferred one"
-    for i, synergy in enumerate(voices.synergies):
-        for voice in synergy:
-            if voice not in voices.voices:
-                yield "voices", ["synergies", str(i)], f"{voice}: expected one of {known}"
-    for name, symbol in voices.symbols.items():
-        if symbol.voice is not None and symbol.voice not in voices.voices:
-            yield "voices", ["symbols", name, "voice"], f"expected one of {known}"
-    if sum(1 for symbol in voices.symbols.values() if symbol.when is None) != 1:
-        yield "voices", ["symbols"], "expected exactly one without a condition, the resting symbol"
-    for name, mode in voices.modes.items():
-        if mode.voice not in voices.voices or mode.symbol not in voices.symbols:
-            yield "voices", ["modes", name], "expected a known voice and a known symbol"
+    """What neither types nor the engine's own specifications refuse, or not with the place: section, path, what was expected."""
+    known = living.voices.voices
+    for steps, voice in _voice_names(living.voices):
+        if voice not in known:
+            yield "voices", steps, f"expected one of {', '.join(known)}, got {voice}"
     budget = living.budget
     for metric in budget.objectives:
         if metric not in config.metrics:
             yield "budget", ["objectives", metric], "expected a metric of the thresholds"
-    for objective, steps in ((budget.objective, ["objective"]), *((o, ["objectives", m]) for m, o in budget.objectives.items())):
-        if not 0 < objective < 1:
-            yield "budget", steps, "expected a share between 0 and 1, both excluded"
     for i, burn in enumerate(budget.burn):
-        if burn.rate <= 0 or burn.short >= burn.long:
-            yield "budget", ["burn", str(i)], "expected a rate above 0 and the short window below the long one"
+        if burn.rate <= 0:
+            yield "budget", ["burn", str(i), "rate"], "expected a rate above 0"
+        if burn.short >= burn.long:
+            yield "budget", ["burn", str(i), "short"], "expected a window below the long one"
     for name, action in living.actions.actions.items():
         if not 1 <= action.strength <= 10:
             yield "actions", ["actions", name, "strength"], "expected 1 to 10"
-        if action.metric not in config.metrics:
-            yield "actions", ["actions", name, "metric"], "expected a metric of the thresholds"
     if living.actions.limit < 0:
         yield "actions", ["limit"], "expected 0 or more"
     alerts = living.alerts
@@ -173,3 +172,52 @@ def _problems(living: Living, config: Config) -> Iterator[tuple[str, list[str], 
                 yield "alerts", ["chains", priority, "steps", str(i), "role"], "expected a role that people lists: nobody would be told"
             if i and step.after < chain.steps[i - 1].after:
                 yield "alerts", ["chains", priority, "steps", str(i), "after"], "expected at or after the step before it"
+
+
+def _voice_names(voices: Voices) -> Iterator[tuple[list[str], str]]:
+    """Each place at which a voice is named."""
+    yield ["synthesizer"], voices.synthesizer
+    yield ["guardian"], voices.guardian
+    for i, pair in enumerate(voices.opposing):
+        for voice in (*pair.pair, pair.prefer, *([pair.otherwise] if pair.otherwise else [])):
+            yield ["opposing", str(i)], voice
+    for i, synergy in enumerate(voices.synergies):
+        for voice in synergy:
+            yield ["synergies", str(i)], voice
+    for name, symbol in voices.symbols.items():
+        if symbol.voice is not None:
+            yield ["symbols", name, "voice"], symbol.voice
+    for name, mode in voices.modes.items():
+        yield ["modes", name, "voice"], mode.voice
+
+
+def _parts(living: Living, book: RuleBook) -> Iterator[tuple[str, list[str], Callable[[], object]]]:
+    """Parts whose own specification refuses them without saying which of several it is: section, path, what makes it."""
+    places = {name: place for place, name in enumerate(living.voices.voices)}
+    for i, pair in enumerate(living.voices.opposing):
+        yield "voices", ["opposing", str(i)], partial(PairSpec, pair, places, book)
+    budget = living.budget
+    yield "budget", ["window"], partial(WindowSpec, int(budget.window))
+    for i, burn in enumerate(budget.burn):
+        yield "budget", ["burn", str(i), "long"], partial(WindowSpec, int(burn.long))
+        yield "budget", ["burn", str(i), "short"], partial(WindowSpec, int(burn.short))
+    yield "budget", ["objective"], partial(MetricBudget, "all metrics", budget.objective, [], [])
+    for metric, objective in budget.objectives.items():
+        yield "budget", ["objectives", metric], partial(MetricBudget, metric, objective, [], [])
+    for section, field, windows in (
+        ("actions", "no_injection", living.actions.no_injection),
+        ("alerts", "silences", living.alerts.silences),
+    ):
+        for i, window in enumerate(windows):
+            for name, time in (("start", window.start), ("end", window.end)):
+                only = msgspec.structs.replace(window, start=time, end=time)
+                yield section, [field, str(i), name], partial(Calendar, [only])
+
+
+def _field(text: str, steps: list[str]) -> tuple[list[str], str]:
+    """Path and reason of a specification's refusal, which may begin with the path of the field; `steps` are known already."""
+    field, colon, what = text.partition(": ")
+    path = field.split(".")
+    if not colon or _FIELD.match(field) is None or (steps and path[0] != steps[0]):
+        return steps, text
+    return (path if len(path) > len(steps) else steps), what

@@ -50,19 +50,28 @@ def convert(data: Any, model: type[Model], at: list[str], root: Any, name: str) 
 
 def line_of(node: Any, steps: list[str]) -> int:
     """The line (from 1) of the deepest node on the path that exists; wildcards stay at their parent."""
-    line: int = node.start_mark.line + 1 if node is not None else 1
+    return place_of(node, steps)[0]
+
+
+def place_of(node: Any, steps: list[str]) -> tuple[int, int]:
+    """Line and column (from 1) of the deepest key or item on the path that exists; wildcards stay at their parent."""
+    place = (1, 1) if node is None else _start(node)
     for step in steps:
         if isinstance(node, yaml.MappingNode):
             pair = next(((k, v) for k, v in node.value if k.value == step), None)
             if pair is None:
-                return line
-            line, node = pair[0].start_mark.line + 1, pair[1]
+                return place
+            place, node = _start(pair[0]), pair[1]
         elif isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
             node = node.value[int(step)]
-            line = node.start_mark.line + 1
+            place = _start(node)
         else:
-            return line
-    return line
+            return place
+    return place
+
+
+def _start(node: Any) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1
 
 
 def refuse_duplicate_keys(node: Any, name: str) -> None:
