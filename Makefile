@@ -8,7 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON := .venv/bin/python
 STAMPS := .iskra-tools/stamps
 WEB_SOURCES := $(shell find gateway/web -path gateway/web/node_modules -prune -o -path gateway/web/dist -prune -o -type f -print 2>/dev/null)
-BENCHES := engine ingest detect recover
+BENCHES := engine ingest detect recover alerts experiments noise scale
 PACKAGES := benchmarks experiments gateway iskra processors schemas sinks streams
 PYTEST_ARGS ?=
 
@@ -34,7 +34,7 @@ check: setup ## Format, lint, types, import contracts
 	@.venv/bin/lint-imports
 	@cd gateway/web && npm run --silent check
 
-bench: setup ## Benchmarks of this machine; figures as JSON under benchmarks/out/
+bench: setup ## Benchmarks of this machine, about 40 minutes (BENCHES="engine scale": these alone); JSON under benchmarks/out/
 	@mkdir -p benchmarks/out
 	@for bench in $(BENCHES); do .venv/bin/iskra bench "$$bench" --json | tee "benchmarks/out/$$bench.json"; done
 

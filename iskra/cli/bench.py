@@ -65,14 +65,21 @@ def _noise(_seconds: int) -> Figures:
     return noise(config_files.load())
 
 
+def _scale(seconds: int) -> Figures:
+    from benchmarks.scale import scale
+
+    return scale(config_files.load(), seconds=min(seconds, 180))
+
+
 BENCHES: dict[str, tuple[Callable[[int], Figures], str]] = {
-    "ingest": (_ingest, "points a second: worker alone (one a message, arrays, sparse) and the whole path"),
-    "detect": (_detect, "point produced → status readable, with everything running"),
+    "ingest": (_ingest, "points a second: worker alone (one a message, arrays, sparse), with statuses alone too, and the whole path"),
+    "detect": (_detect, "point produced → status, and a voice's activation, readable, with everything running; activations a second"),
     "recover": (_recover, "kill -9 of each process under load: seconds, lost, doubled, differing"),
     "alerts": (_alerts, "point of a P0 alert → the notifier's request, and alerts a second, with everything running"),
-    "engine": (_engine, "the engine alone, offline, on one core"),
+    "engine": (_engine, "the engine alone, offline, on one core: points, rules, and the share that the living part leaves"),
     "experiments": (_experiments, "dry runs an hour with the engine alone, and the speed of one through the stack"),
     "noise": (_noise, "100 healthy subjects for 24 h, and 500 injected incidents: what is told, and how soon; minutes"),
+    "scale": (_scale, "a worker with 100,000 subjects at a point in 10 s: memory, points a second, checkpoint kept; minutes"),
 }
 
 
@@ -81,7 +88,7 @@ BENCHES: dict[str, tuple[Callable[[int], Figures], str]] = {
 @click.option("--seconds", type=click.IntRange(5, 3600), default=60, show_default=True, help="Length of the sustained part.")
 @json_option
 def command(name: str, seconds: int, as_json: bool) -> None:
-    """Run the benchmark NAME: ingest, detect, recover, alerts, engine, experiments or noise.
+    """Run the benchmark NAME: ingest, detect, recover, alerts, engine, experiments, noise or scale.
 
     It uses loopback only, and nothing of a running stack.
     """
