@@ -13,7 +13,8 @@ from faust.types import TP
 from schemas.topics import CHECKPOINTS
 from streams.checkpoints import HEADER_LINEAGE, Mark, encode_mark
 from streams.current import CurrentGuard
-from streams.outputs import HEADER_AT, Epoch, Outputs
+from streams.epoch import Epoch
+from streams.outputs import HEADER_AT, Outputs
 from streams.partition import Partition
 
 
@@ -91,8 +92,8 @@ class Checkpointer:
         epoch = partition.epoch
         count = await self._send_states(partition, epoch, subjects if full else changed)
         count += self._send_tombstones(partition, epoch, forgotten)
-        # 3. the barrier
-        partition.epoch = self._outputs.new_epoch()
+        # 3. the barrier; what still waits in the lane counts in the epoch, too
+        partition.epoch = self._outputs.new_epoch(epoch)
         await epoch.empty()
         chain.written(epoch.first, epoch.last, count, full, monotonic())
         # 4. the commit

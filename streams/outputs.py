@@ -1,7 +1,8 @@
 """What leaves the worker: outputs and checkpoint records, counted until the broker has acknowledged them.
 
-Everything of a partition that is sent between two checkpoints is an *epoch*. A checkpoint may be committed when nothing
-of its epoch or an earlier one is outstanding; that is the barrier. `flush()` would never return under traffic.
+Everything of a partition that is sent between two checkpoints is an *epoch* (`streams.epoch`). A checkpoint may be committed
+when nothing of its epoch or an earlier one is outstanding; that is the barrier. `flush()` would never return under traffic.
+What nobody waits for goes by a lane of its own (`streams.lane`).
 The producer is confluent-kafka's: 1.8 µs a message against 7.5 µs (aiokafka) and 300 µs (Faust).
 """
 
@@ -21,7 +22,9 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from processors.engine import Output
 from schemas.topics import CURRENT, DEAD_LETTERS, HEADER_ID, STATUS, TOPICS, full_name
+from streams.epoch import Epoch
 from streams.errors import DeliveryFailed
+from streams.lane import LATER, Lane
 
 log = structlog.get_logger(__name__)
 
@@ -31,51 +34,13 @@ HEADER_AT = "at"
 REST_S = 0.5
 """The producers' errors are heard so often while nothing is under way."""
 
+REST_OF_LANE_S = 0.001
+"""The lane's slices lie so far apart."""
+
 LATENCY_BUCKETS_MS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000, 5000, 30_000)
 
 
-class Epoch:
-    """What was sent for one partition between two checkpoints."""
-
-    __slots__ = ("_on_failure", "_waiter", "acknowledged", "first", "last", "sent")
-
-    def __init__(self, on_failure: Callable[[KafkaError, Message], None]) -> None:
-        self.sent = 0
-        self.acknowledged = 0
-        self.first = -1
-        self.last = -1
-        self._on_failure = on_failure
-        self._waiter: asyncio.Future[None] | None = None
-
-    def delivered(self, error: KafkaError | None, message: Message) -> None:
-        """Delivery callback of outputs."""
-        if error is not None:
-            self._on_failure(error, message)
-            return
-        self.acknowledged += 1
-        if self._waiter is not None and self.acknowledged == self.sent:
-            self._wake()
-
-    def state_delivered(self, error: KafkaError | None, message: Message) -> None:
-        """Delivery callback of checkpoint records: notes where they stand, too."""
-        if error is None:
-            offset = message.offset() or 0
-            if self.first < 0 or offset < self.first:
-                self.first = offset
-            if offset > self.last:
-                self.last = offset
-        self.delivered(error, message)
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def empty(self) -> None:
-        """Waits until all that was sent is acknowledged. The epoch must be over: nothing is sent in it any more."""
-        while self.acknowledged < self.sent:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        self._waiter = None
+_encode = msgspec.json.encode
 
 
 class Latency:
@@ -107,6 +72,7 @@ class Outputs:
         self.sent_by_topic: dict[str, int] = dict.fromkeys(self._names, 0)
         self.dead_by_reason: dict[str, int] = {}
         self.latency = Latency()
+        self._lane = Lane(self._send_waiting)
         # states go by a connection of their own: ten megabytes of a checkpoint must not stand before a verdict
         self.producer, self._states = (self._connect(kafka, f"{namespace}.{name}") for name in ("worker", "worker.states"))
 
@@ -134,9 +100,9 @@ class Outputs:
             }
         )
 
-    def new_epoch(self) -> Epoch:
-        """The next epoch of a partition."""
-        return Epoch(self._on_failure)
+    def new_epoch(self, before: Epoch | None = None) -> Epoch:
+        """The next epoch of a partition, after `before`."""
+        return Epoch(self._on_failure, before)
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
@@ -155,26 +121,42 @@ class Outputs:
             epoch: the partition's present one. partition: where input and outputs stand.
             record_offset: offset of the input record. record_ms: its time (for the latency).
         """
-        produce = self._produce
-        for topic, key, id_, ts, value in outs:
-            body = msgspec.json.encode(value)
-            header = id_.encode()
-            if topic == STATUS:
-                produce(
-                    self._names[STATUS], body, key, partition, partial(self._status_delivered, epoch, record_ms), ts, [(HEADER_ID, header)]
-                )
-                full_key = b"%b/%b" % (key, value.metric.encode())  # type: ignore[attr-defined]
-                at = b"%d" % record_offset
-                produce(self._current, body, full_key, partition, epoch.delivered, ts, [(HEADER_ID, header), (HEADER_AT, at)])
-                epoch.sent += 2
-                self.sent_by_topic[CURRENT] += 1
-            else:
-                produce(self._names[topic], body, key, partition, epoch.delivered, ts, [(HEADER_ID, header)])
+        counts = self.sent_by_topic
+        now = 0.0
+        for out in outs:
+            topic = out.topic
+            counts[topic] += 1
+            if topic in LATER:
+                now = now or time.monotonic()
+                self._lane.add((now, epoch, partition, out))
                 epoch.sent += 1
+            elif topic == STATUS:
+                self._send_status(epoch, partition, out, record_offset, record_ms)
+            else:
                 if topic == DEAD_LETTERS:
-                    reason: str = value.reason  # type: ignore[attr-defined]
+                    reason: str = out.value.reason  # type: ignore[attr-defined]
                     self.dead_by_reason[reason] = self.dead_by_reason.get(reason, 0) + 1
-            self.sent_by_topic[topic] += 1
+                epoch.sent += 1
+                self._send_waiting(epoch, partition, out)
+        if now:
+            self._lane.send_excess()
+        self._sent.set()
+
+    def _send_waiting(self, epoch: Epoch, partition: int, out: Output) -> None:
+        """Sends an output that is counted already."""
+        topic, key, id_, ts, value = out
+        self._produce(self._names[topic], _encode(value), key, partition, epoch.delivered, ts, [(HEADER_ID, id_.encode())])
+
+    def _send_status(self, epoch: Epoch, partition: int, out: Output, record_offset: int, record_ms: int) -> None:
+        """Sends a status to its topic and to `slo.current`."""
+        _, key, id_, ts, value = out
+        body, header = _encode(value), (HEADER_ID, id_.encode())
+        told = partial(self._status_delivered, epoch, record_ms)
+        full_key = b"%b/%b" % (key, value.metric.encode())  # type: ignore[attr-defined]
+        epoch.sent += 2
+        self.sent_by_topic[CURRENT] += 1
+        self._produce(self._names[STATUS], body, key, partition, told, ts, [header])
+        self._produce(self._names[CURRENT], body, full_key, partition, epoch.delivered, ts, [header, (HEADER_AT, b"%d" % record_offset)])
 
     def _status_delivered(self, epoch: Epoch, record_ms: int, error: KafkaError | None, message: Message) -> None:
         self.latency.observe(max(0.0, time.time() * 1000 - record_ms))
@@ -184,16 +166,18 @@ class Outputs:
         self, epoch: Epoch, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
     ) -> None:
         """Sends one record other than an output of the engine (corrections and tombstones on `slo.current`)."""
-        self._produce(self._names[topic], value, key, partition, epoch.delivered, 0, headers)
         epoch.sent += 1
+        self._produce(self._names[topic], value, key, partition, epoch.delivered, 0, headers)
+        self._sent.set()
         self.sent_by_topic[topic] += 1
 
     def send_state(
         self, epoch: Epoch, topic: str, partition: int, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]
     ) -> None:
         """Sends a checkpoint record, whose place on the checkpoint log is noted in the epoch."""
-        self._produce(self._names[topic], value, key, partition, epoch.state_delivered, 0, headers, self._states)
         epoch.sent += 1
+        self._produce(self._names[topic], value, key, partition, epoch.state_delivered, 0, headers, self._states)
+        self._sent.set()
         self.sent_by_topic[topic] += 1
 
     def _produce(
@@ -210,14 +194,15 @@ class Outputs:
         producer = producer or self.producer
         while True:
             try:
-                producer.produce(topic, value, key, partition, on_delivery=callback, timestamp=timestamp, headers=headers)
+                # by position: half a microsecond less; the sixth is another name of the fifth
+                producer.produce(topic, value, key, partition, callback, None, timestamp, headers)
             except BufferError:
+                if self._closed:
+                    raise
                 # one record may cause more outputs than the queue holds (100,000 subjects' windows close at one tick)
                 producer.poll(0.02)
             else:
                 break
-        if not self._sent.is_set():
-            self._sent.set()
 
     async def deliver(
         self, topic: str, partition: int, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]], timestamp: int = 0
@@ -240,6 +225,7 @@ class Outputs:
                 done.set_exception(DeliveryFailed(f"{message.topic()} {partition}: {error.str()}"))
 
         self._produce(self._names[topic], value, key, partition, delivered, timestamp, headers)
+        self._sent.set()
         return await done
 
     def poll(self) -> int:
@@ -248,21 +234,39 @@ class Outputs:
 
     @property
     def unacknowledged(self) -> int:
-        """Records on their way, or acknowledged and not yet counted."""
-        return len(self.producer) + len(self._states)
+        """Records that wait, are on their way, or are acknowledged and not yet counted."""
+        return len(self._lane) + len(self.producer) + len(self._states)
+
+    def send_overdue(self) -> None:
+        """To be called again and again while rounds come: what has waited too long is sent."""
+        self._lane.send_overdue()
+
+    def send_waiting(self) -> None:
+        """Sends all that waits. Blocks for some 40 ms."""
+        self._lane.send_all()
 
     async def below(self, count: int) -> None:
         """Waits until fewer than `count` are unacknowledged."""
         while self.unacknowledged >= count:
+            self._lane.send_slice()
             if not self.poll():
                 await asyncio.sleep(0.001)
             else:
                 await asyncio.sleep(0)
 
-    async def poll_forever(self) -> None:
-        """Runs callbacks while the worker has nothing else to do: every 2 ms while something is under way, else when something is sent."""
+    async def poll_forever(self, is_idle: Callable[[], bool]) -> None:
+        """Runs callbacks: every 2 ms while something is under way, else when something is sent. Sends what waits while nobody works.
+
+        Args:
+            is_idle: whether no fetch round is under way.
+        """
         while True:
             self.poll()
+            if self._lane and is_idle():
+                self._lane.send_slice()
+                # longer than a turn of the loop: on its way to its agent a round takes several, and not a slice in each
+                await asyncio.sleep(REST_OF_LANE_S)
+                continue
             if not self.unacknowledged:
                 self._sent.clear()
                 with contextlib.suppress(TimeoutError):
@@ -273,5 +277,7 @@ class Outputs:
         """Blocks for at most `seconds` until all is acknowledged; what is not then is written again after the next start."""
         self._closed = True
         deadline = time.monotonic() + seconds
+        with contextlib.suppress(BufferError):
+            self._lane.send_all()
         for producer in (self._states, self.producer):
             producer.flush(max(0.0, deadline - time.monotonic()))

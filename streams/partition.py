@@ -10,7 +10,7 @@ from processors.engine import Output, PartitionEngine, Record
 from schemas.topics import HEADER_ENCODING, HEADER_KIND, HEADER_ORIGIN, HEADER_REDRIVE
 from streams.checkpoints import Chain
 from streams.configs import Configs
-from streams.outputs import Epoch
+from streams.epoch import Epoch
 
 
 class Partition:

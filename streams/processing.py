@@ -53,6 +53,10 @@ class Processing:
         self._deadline = 0.0
         self.busy_s = 0.0
 
+    def is_idle(self) -> bool:
+        """Whether nothing is being applied."""
+        return not self._turn.locked()
+
     async def round(self, round_: Round) -> None:
         """Applies one fetch round. What belongs to partitions that are not ours any more is left out."""
         async with self._turn:
@@ -62,6 +66,7 @@ class Processing:
                 partition = self._partitions.get(number)
                 if partition is not None:
                     await self._batches(partition, batches)
+            self._outputs.send_overdue()
             self._outputs.poll()
             self.busy_s += perf_counter() - began
 
@@ -135,6 +140,7 @@ class Processing:
 
     async def _breathe(self) -> None:
         """Lets everything else have its turn; holds on while too much is unacknowledged."""
+        self._outputs.send_overdue()
         self._outputs.poll()
         if self._outputs.unacknowledged > self._max_unacknowledged:
             await self._outputs.below(self._max_unacknowledged // 2)

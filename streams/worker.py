@@ -99,7 +99,7 @@ class Worker:
             self._loop.add_signal_handler(sign, self._stop, 0)
         self.metrics.serve(self.settings.metrics_host, self.settings.metrics_port)
         self._background(self.watch.beats())
-        self._background(self.outputs.poll_forever())
+        self._background(self.outputs.poll_forever(self.processing.is_idle))
         try:
             partitions = await self._until_stopped(check_topics(self.settings.kafka, self.settings.namespace))
             if partitions is None:
@@ -275,6 +275,7 @@ class Worker:
         for partition in partitions:
             partition.halted = True
         await self.processing.still()
+        self.outputs.send_waiting()
         for partition in partitions:
             await self.checkpointer.checkpoint(partition, self.thread)
 

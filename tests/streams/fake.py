@@ -18,7 +18,9 @@ from streams.checkpointer import Checkpointer
 from streams.checkpoints import HEADER_LINEAGE, decode_mark, newest_states
 from streams.configs import Configs
 from streams.current import CurrentGuard
-from streams.outputs import HEADER_AT, Epoch, Outputs
+from streams.epoch import Epoch
+from streams.lane import LATER, Lane
+from streams.outputs import HEADER_AT, Outputs
 from streams.partition import Partition
 from streams.processing import Processing
 from streams.recovery import state_head
@@ -69,23 +71,36 @@ class _Delivered(NamedTuple):
 
 
 class FakeOutputs:
-    """Stands for `Outputs`: what is sent waits until `acknowledge`, in order, as an idempotent producer writes it."""
+    """Stands for `Outputs`: what is sent waits until `acknowledge`, in order, as an idempotent producer writes it.
+
+    The lane is the real one; what it holds is sent by its `send_all`, and lost in a crash.
+    """
 
     unacknowledged = 0
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._waiting: deque[tuple[Any, Any]] = deque()
+        self.lane = Lane(self._send)
 
-    def new_epoch(self) -> Epoch:
+    def new_epoch(self, before: Epoch | None = None) -> Epoch:
         """An epoch whose deliveries never fail."""
-        return Epoch(lambda *_: None)
+        return Epoch(lambda *_: None, before)
 
-    def emit(self, epoch: Epoch, _partition: int, outs: Iterable[Output], _record_offset: int, _record_ms: int) -> None:
+    def emit(self, epoch: Epoch, partition: int, outs: Iterable[Output], _record_offset: int, _record_ms: int) -> None:
         """Queues outputs."""
         for out in outs:
-            self._waiting.append(((out.id, msgspec.json.encode(out.value)), epoch.delivered))
             epoch.sent += 1
+            if out.topic in LATER:
+                self.lane.add((0.0, epoch, partition, out))
+            else:
+                self._send(epoch, partition, out)
+
+    def _send(self, epoch: Epoch, _partition: int, out: Output) -> None:
+        self._waiting.append(((out.id, msgspec.json.encode(out.value)), epoch.delivered))
+
+    def send_overdue(self) -> None:
+        """Nothing is overdue: time is input, too."""
 
     def send_state(self, epoch: Epoch, _topic: str, _partition: int, key: bytes, value: bytes | None, headers: Any) -> None:
         """Queues a checkpoint record."""
@@ -188,4 +203,5 @@ class FakeWorker:
         """All that is on its way is acknowledged and the checkpoints that were begun are done."""
         while not all(task.done() for task in self._tasks):
             await asyncio.sleep(0)
+            self.outputs.lane.send_all()
             self.outputs.acknowledge(1_000_000)

@@ -25,6 +25,7 @@ START_MS = 1_762_000_000_000
 _APPLY = st.tuples(st.just("apply"), st.integers(1, 40))
 _CHECKPOINT = st.tuples(st.just("checkpoint"), st.integers(0, 12))
 _ACKNOWLEDGE = st.tuples(st.just("acknowledge"), st.integers(1, 60))
+_SEND = st.tuples(st.just("send"), st.just(0))
 _SETTLE = st.tuples(st.just("settle"), st.just(0))
 _FAULT = st.one_of(
     st.tuples(st.just("crash"), st.integers(0, 20)),
@@ -32,7 +33,9 @@ _FAULT = st.one_of(
     st.tuples(st.just("zombie"), st.integers(1, 40)),
 )
 # work between faults, most of it with a checkpoint begun: so crashes meet every stage of one
-ACTIONS = st.lists(st.tuples(_APPLY, _CHECKPOINT, _APPLY, st.one_of(_ACKNOWLEDGE, _SETTLE), _CHECKPOINT, _FAULT), min_size=1, max_size=8)
+ACTIONS = st.lists(
+    st.tuples(_APPLY, _CHECKPOINT, _APPLY, st.one_of(_SEND, _SETTLE), _CHECKPOINT, _ACKNOWLEDGE, _FAULT), min_size=1, max_size=8
+)
 
 
 def log(seed: int, steps: int) -> list[LogRecord]:
@@ -63,6 +66,8 @@ async def play(world: World, actions: Iterable[tuple[str, int]]) -> None:
             await worker.apply(number)
         elif action == "acknowledge":
             worker.outputs.acknowledge(number)
+        elif action == "send":
+            worker.outputs.lane.send_all()
         elif action == "checkpoint":
             worker.start_checkpoint()
             for _ in range(number):
