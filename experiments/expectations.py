@@ -68,12 +68,13 @@ def _matching(expectation: Expectation, journal: Journal) -> list[tuple[int, Ent
     found = []
     for entry in journal.entries:
         at = entry.ts - journal.start
-        if entry.topic == expectation.event and at >= expectation.since and _fits(entry.value, expectation.where):
+        if entry.topic == expectation.event and at >= expectation.since and fits(entry.value, expectation.where):
             found.append((at, entry))
     return found
 
 
-def _fits(value: Any, where: dict[str, Any]) -> bool:
+def fits(value: Any, where: dict[str, Any]) -> bool:
+    """Whether a message's fields are `where`; dots go into objects, of a list one must be it."""
     for path, wanted in where.items():
         found = value
         for step in path.split("."):
@@ -172,7 +173,7 @@ def _levels(expectation: Expectation, scenario: Scenario, journal: Journal) -> O
         if isinstance(entry.value, SloStatus)
         and expectation.start <= entry.ts - journal.start <= end
         and entry.value.level not in expectation.levels
-        and _fits(entry.value, expectation.where)
+        and fits(entry.value, expectation.where)
     ]
     told = ", ".join(
         f"{e.value.metric} {e.value.level} at {clock(e.ts - journal.start)}" for e in others[:3] if isinstance(e.value, SloStatus)

@@ -1,4 +1,6 @@
-"""Writes the tables in docs/domain/ that come from the configuration, between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""Writes what comes from the configuration in docs/domain/, between `<!-- generated: NAME -->` and `<!-- end -->`.
+
+That is tables and, named walk-…, the records of a run (experiments/walk.py).
 
     .venv/bin/python scripts/generate_domain_docs.py            # rewrite them
     .venv/bin/python scripts/generate_domain_docs.py --check    # exit 1 if a page differs, and name it
@@ -13,12 +15,14 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from functools import cache
 from math import ceil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from experiments.walk import blocks  # noqa: E402 - likewise
 from iskra.config_files import load  # noqa: E402 - the checkout is not installed as a package
 from schemas.living import Living, Voice  # noqa: E402
 
@@ -180,14 +184,16 @@ BLOCKS: dict[str, Callable[[Living], str]] = {
 }
 
 
-def generated(text: str, living: Living) -> str:
-    """The page `text` with its blocks as the configuration has them.
+def generated(text: str, living: Living, records: Callable[[], dict[str, str]]) -> str:
+    """The page `text` with its blocks as the configuration has them; `records` makes those of the run, where a page has some.
 
     Raises:
         ValueError: a block of a name that is not known.
     """
 
     def block(match: re.Match[str]) -> str:
+        if match[2].startswith("walk-"):
+            return match[1] + records()[match[2]] + match[3]
         if match[2] not in BLOCKS:
             raise ValueError(f"no such block: {match[2]}; there are {', '.join(BLOCKS)}")
         return match[1] + BLOCKS[match[2]](living) + match[3]
@@ -202,13 +208,15 @@ def main() -> int:
     parser.add_argument("--docs", type=Path, default=ROOT / "docs" / "domain")
     parser.add_argument("--config", type=Path)
     options = parser.parse_args()
-    living = load(options.config).living
+    config = load(options.config)
+    living = config.living
     if living is None:
         raise SystemExit("the configuration has no living part")
+    records = cache(lambda: blocks(config))
     stale = 0
     for page in sorted(options.docs.glob("*.md")):
         old = page.read_text(encoding="utf-8")
-        new = generated(old, living)
+        new = generated(old, living, records)
         if new == old:
             continue
         if options.check:
