@@ -6,8 +6,10 @@ Each function works on a broker and a store that run, in a namespace whose topic
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +20,10 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 import psutil
 
+from benchmarks.stack import broker, fresh_namespace
 from benchmarks.worker import START_MS, fill
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV, CLICKHOUSE_USER
+from iskra.stack.ports import free_port
 from sinks.clickhouse.settings import database
 
 WAIT_S = 180.0
@@ -115,6 +119,17 @@ def ingest(
         "rss_mb": {name: round(value) for name, value in peak.items() if value},
         "bytes_per_point": round(size / rows, 2),
     }
+
+
+def alone(points: int = 3_000_000, array: int = 50) -> dict[str, Any]:
+    """`ingest` on a broker and a store of its own."""
+    password = secrets.token_hex(8)
+    with (
+        tempfile.TemporaryDirectory(prefix="iskra-bench-") as folder,
+        broker() as kafka,
+        store(Path(folder) / "store", free_port(), password) as (address, pid),
+    ):
+        return ingest(kafka, address, password, fresh_namespace(kafka), points=points, array=array, store_pid=pid)
 
 
 def _count(asking: Any, table: str) -> int:

@@ -29,6 +29,8 @@ METRICS = (b"clarity", b"chaos", b"trust", b"pain")
 _MIDDLE = (0.80, 0.45, 0.80, 0.30)
 START_MS = 1_762_000_000_000
 WAIT_S = 180.0
+STDERR = 2
+"""What a worker says; stdout is the document's."""
 _SAMPLE = re.compile(rb"^(iskra_worker_[a-z_]+)(\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 
 
@@ -119,7 +121,7 @@ def worker(kafka: str, namespace: str, *options: str) -> Iterator[tuple[subproce
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     command = [sys.executable, "-m", "iskra", "worker", "--kafka", kafka, "--namespace", namespace, "--metrics-port", str(port), *options]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=STDERR)
     try:
         yield process, port
     finally:

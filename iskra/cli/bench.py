@@ -24,13 +24,15 @@ def _engine(_seconds: int) -> Figures:
 
 
 def _ingest(seconds: int) -> Figures:
+    from benchmarks import sink
     from benchmarks.living import workers
     from benchmarks.path import path
 
     figures = workers()
+    stored = sink.alone()
     whole = path(seconds=seconds)
-    details = figures.pop("details") | {"path": whole.pop("details")}
-    return figures | whole | {"details": details}
+    details = figures.pop("details") | {"sink": stored, "path": whole.pop("details")}
+    return figures | {"sink_points_per_s": stored["sink_points_per_s"]} | whole | {"details": details}
 
 
 def _detect(seconds: int) -> Figures:
@@ -72,7 +74,10 @@ def _scale(seconds: int) -> Figures:
 
 
 BENCHES: dict[str, tuple[Callable[[int], Figures], str]] = {
-    "ingest": (_ingest, "points a second: worker alone (one a message, arrays, sparse), with statuses alone too, and the whole path"),
+    "ingest": (
+        _ingest,
+        "points a second: worker alone (one a message, arrays, sparse), with statuses alone too; sink alone; the whole path",
+    ),
     "detect": (_detect, "point produced → status, and a voice's activation, readable, with everything running; activations a second"),
     "recover": (_recover, "kill -9 of each process under load: seconds, lost, doubled, differing"),
     "alerts": (_alerts, "point of a P0 alert → the notifier's request, and alerts a second, with everything running"),
