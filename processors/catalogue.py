@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from processors.numbers import to_int
 from schemas.config import Config
 
 COMPUTED_YES_NO = ("stagnation", "rigidity", "conflict", "multiple_voices_active", "synthesis_completed")
@@ -44,10 +45,11 @@ VITALS = ("clarity", "chaos", "trust", "pain")
 class Catalogue:
     """Names with their places in `Facts`: vitals first, in the order of the configuration; then the signals.
 
-    `yes_no` tells which are true or false; `spans` are the vitals' ranges (high − low), `limits` their legal values.
+    `yes_no` tells which are true or false; `spans` are the vitals' ranges (high − low), `limits` their legal values, `least` and
+    `greatest` the same × 10⁹.
     """
 
-    __slots__ = ("limits", "names", "places", "spans", "vitals", "yes_no")
+    __slots__ = ("greatest", "least", "limits", "names", "places", "spans", "vitals", "yes_no")
 
     def __init__(self, config: Config) -> None:
         judged = [
@@ -64,3 +66,5 @@ class Catalogue:
         ranges = [config.metrics[name].range or config.metrics[name].values for name in judged]
         self.spans = [high - low for low, high in ranges]
         self.limits = [config.metrics[name].values for name in judged]
+        self.least = [to_int(low) for low, _ in self.limits]
+        self.greatest = [to_int(high) for _, high in self.limits]

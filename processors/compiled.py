@@ -34,6 +34,8 @@ class MetricSpec:
     __slots__ = (
         "fast_min_points",
         "fast_window",
+        "greatest",
+        "least",
         "max_value",
         "min_points",
         "min_value",
@@ -50,6 +52,7 @@ class MetricSpec:
         self.name = name
         self.order = order
         self.min_value, self.max_value = metric.values
+        self.least, self.greatest = to_int(self.min_value), to_int(self.max_value)
         self.statistic = judging.statistic
         self.window = judging.window // 1000
         self.fast_window = judging.fast_window // 1000

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from processors.numbers import UNBOUNDED
+from math import nan
+
 from processors.rules import EQ, GE, GT, LE, LT, NE, UNKNOWN, YES, Node, RuleBook
 from processors.watching import Watching
 from schemas.events import TermValue
@@ -16,7 +17,7 @@ class Facts:
 
     A rule is evaluated only when the truth of one of its terms has changed. `low` and `high` bound, for each vital, the
     means (× 10⁹) between which no rule that matters (`live`, a mask) comes true or ceases to be; they are 0 and −1 (empty)
-    while the vital is unknown.
+    while the vital is unknown. `moved` tells that some of them have changed; whoever looks resets it.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class Facts:
         "known",
         "live",
         "low",
+        "moved",
         "rule_truths",
         "totals",
         "truths",
@@ -48,10 +50,11 @@ class Facts:
         self.totals = [0] * vitals
         self.low = [0] * vitals
         self.high = [-1] * vitals
+        self.moved = True
         # the means between which no term changes at all
         self._low = [0] * vitals
         self._high = [-1] * vitals
-        self.known = bytearray(len(book.catalogue.names))
+        self.known = [False] * len(book.catalogue.names)
         self.values = [0.0] * len(book.catalogue.names)
         self.truths = bytearray([UNKNOWN]) * len(book.terms)
         self.rule_truths = bytearray([UNKNOWN]) * len(book.rules)
@@ -67,13 +70,14 @@ class Facts:
                 self._forget(place)
             self._low[place], self._high[place] = 0, -1
             self.low[place], self.high[place] = 0, -1
+            self.moved = True
             return
         if self.known[place] and self._low[place] * count <= total <= self._high[place] * count:
             return
         self._stale = True
-        self.known[place] = 1
+        self.known[place] = True
         terms = self.book.terms
-        low, high = -UNBOUNDED, UNBOUNDED
+        low, high = self.book.catalogue.least[place], self.book.catalogue.greatest[place]
         for number in self.book.by_signal[place]:
             term = terms[number]
             self._set_term(number, term.holds_mean(count, total))
@@ -100,7 +104,7 @@ class Facts:
             return
         if self.book.catalogue.yes_no[place] and (value or (self.known[place] and self.values[place])):
             self.flipped |= 1 << place
-        self.known[place] = 1
+        self.known[place] = True
         self.values[place] = value
         terms = self.book.terms
         for number in self.book.by_signal[place]:
@@ -138,12 +142,13 @@ class Facts:
     def _watch(self) -> None:
         """Finds how far each vital may move unseen."""
         self._stale = False
+        self.moved = True
         for place, limits in enumerate(self._watching.limits(self.truths, self.live)):
             count = self.counts[place]
             if not count:
                 continue
             total = self.totals[place]
-            low, high = -UNBOUNDED, UNBOUNDED
+            low, high = self.book.catalogue.least[place], self.book.catalogue.greatest[place]
             for limit in limits:
                 if total > limit * count:
                     low = max(low, limit + 1)
@@ -171,6 +176,14 @@ class Facts:
         if place < self.book.catalogue.vitals:
             return self.totals[place] / (self.counts[place] * VALUE_SCALE)
         return self.values[place]
+
+    def mean(self, place: int) -> float:
+        """The value of a vital; NaN: unknown."""
+        return self.totals[place] / (self.counts[place] * VALUE_SCALE) if self.known[place] else nan
+
+    def number(self, place: int) -> float:
+        """The value of a signal; 0: unknown."""
+        return self.values[place] if self.known[place] else 0.0
 
     def terms(self, rule: int) -> list[TermValue]:
         """The rule's terms, each with whether it holds and the value of its signal."""
@@ -214,7 +227,7 @@ class Facts:
         return max(0.0, distance / catalogue.spans[term.signal])
 
     def _forget(self, place: int) -> None:
-        self.known[place] = 0
+        self.known[place] = False
         for number in self.book.by_signal[place]:
             self._set_term(number, UNKNOWN)
 

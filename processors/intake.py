@@ -71,7 +71,7 @@ class Intake:
                 and ts >= earliest
                 and (point.source is None or point.source in known_sources)
             ):
-                value_int = round(x * 1e9)
+                value_int = to_int(x)
                 equal = value_int == series.run_value
                 if not equal or ts - series.run_ts < series.spec.stuck_ms:
                     if equal:

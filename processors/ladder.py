@@ -7,7 +7,7 @@ inside by the hysteresis at every judging for `clear_for`. P0 rungs look at the 
 from __future__ import annotations
 
 from processors.compiled import RungSpec
-from processors.numbers import PRIORITIES, UNBOUNDED, float_at_least, float_at_most, to_float
+from processors.numbers import PRIORITIES, float_at_least, float_at_most, to_float
 from schemas.outputs import RungState
 from schemas.points import MAX_VALUE
 
@@ -31,19 +31,20 @@ class Ladder:
     """The rungs of one metric of one subject.
 
     After each judging `band_…` and `fast_…` bound the means between which no rung can move (`x_…` the values that keep
-    them there). `restless` tells whether a rung's timer runs or the two means of a P0 rung disagree. A judging within both
-    bands while not restless changes nothing.
+    them there); without a rung on a side, at the metric's legal values (`least`, `greatest`, × 10⁹). `restless` tells whether
+    a rung's timer runs or the two means of a P0 rung disagree. A judging within both bands while not restless changes nothing.
     """
 
-    __slots__ = ("band_high", "band_low", "entered", "fast_high", "fast_low", "restless", "rungs", "x_high", "x_low")
+    __slots__ = ("band_high", "band_low", "entered", "fast_high", "fast_low", "greatest", "least", "restless", "rungs", "x_high", "x_low")
 
-    def __init__(self, specs: tuple[RungSpec, ...]) -> None:
+    def __init__(self, specs: tuple[RungSpec, ...], least: int, greatest: int) -> None:
+        self.least, self.greatest = least, greatest
         self.rungs = [Rung(spec) for spec in specs]
         self.entered = 0
         self.restless = False
         # empty until the first judging: nothing may be skipped before it
-        self.band_low = self.fast_low = UNBOUNDED
-        self.band_high = self.fast_high = -UNBOUNDED
+        self.band_low = self.fast_low = greatest + 1
+        self.band_high = self.fast_high = least - 1
         self.x_low, self.x_high = 1.0, -1.0
 
     def judge(self, now: int, count: int, total: int, fast_count: int, fast_total: int) -> None:
@@ -81,8 +82,8 @@ class Ladder:
             self.restless = True
 
     def _set_bands(self, count: int, total: int) -> None:
-        low = fast_low = -UNBOUNDED
-        high = fast_high = UNBOUNDED
+        low = fast_low = self.least
+        high = fast_high = self.greatest
         for rung in self.rungs:
             spec = rung.spec
             limit = spec.inside if rung.entered else spec.bound
@@ -102,8 +103,8 @@ class Ladder:
                     fast_high = min(fast_high, edge)
         self.band_low, self.band_high = low, high
         self.fast_low, self.fast_high = fast_low, fast_high
-        self.x_low = float_at_least(low) if low > -UNBOUNDED else -2 * MAX_VALUE
-        self.x_high = float_at_most(high) if high < UNBOUNDED else 2 * MAX_VALUE
+        self.x_low = float_at_least(low) if low > self.least else -2 * MAX_VALUE
+        self.x_high = float_at_most(high) if high < self.greatest else 2 * MAX_VALUE
 
     def freeze(self) -> None:
         """Forgets running timers; the rungs stay as they are (a metric that is UNKNOWN)."""

@@ -109,7 +109,7 @@ class Life:
         bad = self._take_vitals(ladders)
         self.signals.expire(now, self.facts)
         self.signals.second(second, closed, self.facts)
-        sampling = second % self.spec.sample_s == 0 and 1 in self.facts.known[: self.spec.catalogue.vitals]
+        sampling = second % self.spec.sample_s == 0 and True in self.facts.known[: self.spec.catalogue.vitals]
         if sampling or self.spec.every_second:
             self.signals.figures(self.facts)
         self._judge(now, True, bad, sampling, ladders, emission)
@@ -143,6 +143,9 @@ class Life:
     def _keep_between(self, ladders: list[Series | None]) -> None:
         """Tells each series how far it may move unseen."""
         facts = self.facts
+        if not facts.moved:
+            return
+        facts.moved = False
         for place in range(len(ladders)):
             series = ladders[place]
             if series is not None:

@@ -8,13 +8,18 @@ from schemas.outputs import Priority
 from schemas.points import MAX_VALUE, VALUE_SCALE
 
 PRIORITIES: tuple[Priority, ...] = ("P0", "P1", "P2")
-UNBOUNDED = 1 << 80
-"""Beyond every integer value; stands for "no bound on this side"."""
+
+_HALF_WAY = 1.5 * 2**52
+"""Between 2⁵² and 2⁵³ doubles are the integers: adding this to a small number rounds it as the machine does, half to even."""
+_SMALL = float(2**51)
 
 
 def to_int(value: float) -> int:
     """The integer nearest to the double product value × 10⁹, half to even."""
-    return round(value * VALUE_SCALE)
+    product = value * 1e9
+    if -_SMALL <= product <= _SMALL:
+        return int(product + _HALF_WAY - _HALF_WAY)
+    return round(product)
 
 
 def to_float(value: int) -> float:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from processors.compiled import MetricSpec, SubjectTiming
 from processors.ladder import Ladder
-from processors.numbers import UNBOUNDED, float_at_least, float_at_most
+from processors.numbers import float_at_least, float_at_most
 from processors.quantiles import EXACT
 from processors.windows import Part, Second, add_before_last
 from schemas.outputs import Level, Priority, Side, UnknownReason
 
 NEVER = -(1 << 62)
 """Before every `ts`."""
+
+_TAKEN: list[int] = []
+"""What a second has whose points have gone into a part; nothing is added to it any more."""
 
 
 class Status:
@@ -39,11 +42,14 @@ class Series:
         "calm",
         "count",
         "current",
+        "current_count",
         "current_offset",
+        "current_total",
         "cut_high",
         "cut_low",
         "fast_count",
         "fast_total",
+        "folded",
         "judged_count",
         "judged_total",
         "ladder",
@@ -54,9 +60,7 @@ class Series:
         "parts",
         "past",
         "refused",
-        "ring_counts",
-        "ring_offsets",
-        "ring_totals",
+        "ring",
         "run_count",
         "run_ts",
         "run_value",
@@ -73,30 +77,30 @@ class Series:
         self.name = spec.name
         self.spec = spec
         self.missing_ms = spec.missing_ms if timing.missing_ms is None else timing.missing_ms
-        self.ladder: Ladder | None = Ladder(spec.rungs) if spec.rungs else None
+        self.ladder: Ladder | None = Ladder(spec.rungs, spec.least, spec.greatest) if spec.rungs else None
         self.status: Status | None = None
         self.signal = -1  # place in the catalogue of a signal that its points publish
         self.awake = False
-        # points of the subject's current second; the first `summed` of them stand in the sums below
+        # points of the subject's current second; the first `summed` of them stand in the sums below, as do those folded
         self.current: list[int] = []
         self.current_offset = 0
+        self.current_count = 0
+        self.current_total = 0
         self.summed = 0
-        self.past: dict[int, Second] = {}
+        self.folded: Second | None = None
+        self.past: list[Second] = []  # seconds whose points have not gone into a part, in the order of time
         self.parts = [Part() for _ in range(sizes)]
-        # the judged window, ending with the current second
+        # the judged window, ending with the current second, which `ring` does not have yet
         self.count = 0
         self.total = 0
         self.fast_count = 0
         self.fast_total = 0
-        window = spec.window if self.ladder is not None else 0
-        self.ring_counts = [0] * window
-        self.ring_totals = [0] * window
-        self.ring_offsets = [0] * window
+        self.ring: list[Second | None] = [None] * (spec.window if self.ladder is not None else 0)
         # the mean as of the last judging, and between which means (× 10⁹) no rule changes
         self.judged_count = 0
         self.judged_total = 0
-        self.cut_low = -UNBOUNDED
-        self.cut_high = UNBOUNDED
+        self.cut_low = spec.least
+        self.cut_high = spec.greatest
         # quality of the data
         self.max_ts = NEVER
         self.run_value = 0
@@ -115,21 +119,21 @@ class Series:
         number = len(current)
         if number != self.summed:
             if self.ladder is not None:
-                fresh = current[self.summed :] if self.summed else current
-                self.add_to_sums(second, len(fresh), sum(fresh))
+                if number - self.summed == 1:
+                    self._add_to_sums(1, current[-1])
+                else:
+                    fresh = current[self.summed :] if self.summed else current
+                    self._add_to_sums(len(fresh), sum(fresh))
                 # each of these points was judged, if only to see that nothing changes
                 self.judged_count, self.judged_total = self.count, self.total
             self.summed = number
         if number > EXACT:
             self.fold(second)
 
-    def add_to_sums(self, second: int, count: int, total: int) -> None:
+    def _add_to_sums(self, count: int, total: int) -> None:
         """Adds points of the current second to the judged window."""
-        place = second % self.spec.window
-        if not self.ring_counts[place]:
-            self.ring_offsets[place] = self.current_offset
-        self.ring_counts[place] += count
-        self.ring_totals[place] += total
+        self.current_count += count
+        self.current_total += total
         self.count += count
         self.total += total
         self.fast_count += count
@@ -137,9 +141,10 @@ class Series:
 
     def fold(self, second: int) -> None:
         """Folds the current second's points (all summed) into a part: a flood costs no memory."""
-        kept = self.past.get(second)
+        kept = self.folded
         if kept is None:
-            kept = self.past[second] = Second([], self.max_ts)
+            kept = self.folded = Second(second, [], self.max_ts)
+            self.past.append(kept)
         kept.values += self.current
         kept.last_ts = self.max_ts
         kept.fold()
@@ -150,38 +155,43 @@ class Series:
     def file_current(self, second: int) -> None:
         """Puts the points of the current second, `second`, to the past ones. Sums must be up to date."""
         current = self.current
-        if current:
-            kept = self.past.get(second)
-            if kept is None:
-                self.past[second] = Second(current, self.max_ts)
-            else:
-                kept.values += current
-                kept.last_ts = self.max_ts
-            self.current = []
-            self.summed = 0
+        kept = self.folded
+        if kept is None:
+            if not current:
+                return
+            kept = Second(second, current, self.max_ts)
+            self.past.append(kept)
+        elif current:
+            kept.values += current
+            kept.last_ts = self.max_ts
+        if self.ladder is not None:
+            kept.begin(self.current_count, self.current_total, self.current_offset)
+            self.ring[second % self.spec.window] = kept
+            self.current_count = self.current_total = 0
+        self.current = []
+        self.summed = 0
+        self.folded = None
 
     def roll(self, second: int) -> None:
         """Ends second − 1 and begins `second`: the judged window slides. Sums must be up to date; whether it is calm is to be told anew."""
         self.file_current(second - 1)
-        if self.ladder is not None and self.count:
+        if self.count and self.ladder is not None:
             spec = self.spec
-            counts = self.ring_counts
-            place = (second - spec.fast_window) % spec.window
-            gone = counts[place]
-            if gone:
-                self.fast_count -= gone
-                self.fast_total -= self.ring_totals[place]
+            ring = self.ring
+            gone = ring[(second - spec.fast_window) % spec.window]
+            if gone is not None:
+                self.fast_count -= gone.count
+                self.fast_total -= gone.total
             place = second % spec.window
-            gone = counts[place]
-            if gone:
-                self.count -= gone
-                self.total -= self.ring_totals[place]
-                counts[place] = 0
-                self.ring_totals[place] = 0
+            gone = ring[place]
+            if gone is not None:
+                self.count -= gone.count
+                self.total -= gone.total
+                ring[place] = None
 
     def add_in_order(self, value: int, ts: int, second: int, offset: int) -> None:
         """Adds a point of the current second, not older than any of the subject's. Sums must be up to date."""
-        if not self.current and second not in self.past:
+        if not self.current and self.folded is None:
             self.current_offset = offset
         self.current.append(value)
         self.max_ts = ts
@@ -191,31 +201,37 @@ class Series:
         """Adds an on-time point of an earlier instant; `second` is the subject's current one. Sums must be up to date."""
         at = ts // 1000
         if at == second:
-            self._add_to_current(value, ts, second, offset)
+            self._add_to_current(value, ts, offset)
             if self.ladder is not None:
-                self.add_to_sums(second, 1, value)
+                self._add_to_sums(1, value)
             return
-        kept = self.past.get(at)
-        if kept is None:
-            self.past[at] = Second([value], ts)
-        else:
+        place = len(self.past)
+        while place and self.past[place - 1].at > at:
+            place -= 1
+        if place and self.past[place - 1].at == at:
+            kept = self.past[place - 1]
             kept.add(value, ts)
+        else:
+            kept = Second(at, [value], ts)
+            self.past.insert(place, kept)
         spec = self.spec
         if self.ladder is not None and at > second - spec.window:
             place = at % spec.window
-            if not self.ring_counts[place]:
-                self.ring_offsets[place] = offset
-            self.ring_counts[place] += 1
-            self.ring_totals[place] += value
+            judged = self.ring[place]
+            if judged is None:
+                kept.begin(0, 0, offset)
+                judged = self.ring[place] = kept
+            judged.count += 1
+            judged.total += value
             self.count += 1
             self.total += value
             if at > second - spec.fast_window:
                 self.fast_count += 1
                 self.fast_total += value
 
-    def _add_to_current(self, value: int, ts: int, second: int, offset: int) -> None:
+    def _add_to_current(self, value: int, ts: int, offset: int) -> None:
         if not self.current:
-            folded = self.past.get(second)
+            folded = self.folded
             if folded is not None and ts < folded.last_ts:
                 folded.add(value, ts)
                 return
@@ -262,9 +278,9 @@ class Series:
         if self.ladder is not None:
             self.x_low = max(self.x_low, self.ladder.x_low)
             self.x_high = min(self.x_high, self.ladder.x_high)
-            if self.cut_low > -UNBOUNDED:
+            if self.cut_low > self.spec.least:
                 self.x_low = max(self.x_low, float_at_least(self.cut_low))
-            if self.cut_high < UNBOUNDED:
+            if self.cut_high < self.spec.greatest:
                 self.x_high = min(self.x_high, float_at_most(self.cut_high))
 
     def keep_between(self, low: int, high: int) -> None:
@@ -316,18 +332,26 @@ class Series:
         past = self.past
         if past:
             values: list[int] = []
-            for second in sorted(second for second in past if second < end):
-                kept = past.pop(second)
+            taken = 0
+            for kept in past:
+                if kept.at >= end:
+                    break
+                taken += 1
                 if kept.part is not None:
                     part.add(values)
                     values = []
                     part.merge(kept.part)
+                    kept.part = None
                 values += kept.values
+                kept.values = _TAKEN
             part.add(values)
+            self.past = past[taken:]
         return part
 
     def first_offset(self, second: int) -> int | None:
         """Offset of the oldest point in the judged window that ends with the current second; None: it is empty."""
         window = self.spec.window
-        offsets = [self.ring_offsets[at % window] for at in range(second - window + 1, second + 1) if self.ring_counts[at % window]]
+        offsets = [kept.offset for at in range(second - window + 1, second + 1) if (kept := self.ring[at % window]) is not None]
+        if self.current_count:
+            offsets.append(self.current_offset)
         return min(offsets) if offsets else None

@@ -78,6 +78,8 @@ class SignalsSpec:
         self.drift = catalogue.places["drift"]
         self.interruptions = catalogue.places["interruptions"]
         self.stagnation = catalogue.places["stagnation"]
+        self.rigidity = catalogue.places["rigidity"]
+        self.trust_trend = catalogue.places["trust_trend"]
         self.ttl = int(parameters.ttl)
         self.lag = int(parameters.volatility_lag) // 1000
         self.short = int(parameters.stagnation.window) // 1000 // SHORT_S

@@ -24,17 +24,20 @@ class Signals:
     """The signals of one subject. `due` is when a published value ends (ms); `restless`: silence alone changes some signal."""
 
     __slots__ = (
+        "_chaos",
         "_chaos_average",
+        "_clarity",
         "_computed",
         "_drift_average",
         "_long",
-        "_means",
+        "_pain",
         "_published",
         "_recent",
         "_rhythm",
         "_second",
         "_short",
         "_stagnant_since",
+        "_trust",
         "due",
         "restless",
         "spec",
@@ -45,12 +48,12 @@ class Signals:
         self.due = NEVER
         self.restless = False
         self._published: dict[int, tuple[int, float]] = {}
-        self._computed: dict[int, float] = {}
+        self._computed = [nan] * len(spec.names)  # unknown: NaN
         self._short: list[History] = []
         self._long: list[History] = []
-        # means of the judged windows of the last `lag` seconds, by second modulo lag; unknown: NaN
+        # means of the judged windows now, and of the last `lag` seconds by second modulo lag + 1; unknown: NaN
+        self._clarity = self._chaos = self._trust = self._pain = nan
         self._recent: array[float] | None = None
-        self._means = [nan, nan, nan, nan]
         self._second = 0
         self._rhythm = self._chaos_average = self._drift_average = nan
         self._stagnant_since = -1
@@ -74,7 +77,8 @@ class Signals:
         for place, (ts, _) in list(self._published.items()):
             if now >= ts + self.spec.ttl:
                 del self._published[place]
-                facts.set_signal(place, self._computed.get(place))
+                computed = self._computed[place]
+                facts.set_signal(place, None if isnan(computed) else computed)
             else:
                 self.due = min(self.due, ts + self.spec.ttl)
 
@@ -92,9 +96,11 @@ class Signals:
 
     def second(self, second: int, closed: int, facts: Facts) -> None:
         """What changes at a whole second: `closed` is the second up to which windows are final."""
-        for number, vital in enumerate(self.spec.vitals):
-            value = facts.at(vital.place)
-            self._means[number] = nan if value is None else value
+        vitals = self.spec.vitals
+        self._clarity = facts.mean(vitals[CLARITY].place)
+        self._chaos = facts.mean(vitals[CHAOS].place)
+        self._trust = facts.mean(vitals[TRUST].place)
+        self._pain = facts.mean(vitals[PAIN].place)
         self._remember(second)
         self._rhythm_second(facts)
         if self._short:
@@ -108,10 +114,10 @@ class Signals:
 
     def figures(self, facts: Facts) -> None:
         """Brings the signals up to date that are told, but that no second needs."""
-        means = self._means
+        means = (self._clarity, self._chaos, self._trust, self._pain)
         vitals = self.spec.vitals
-        self._set("volatility", self.volatility(), facts)
-        volatility = self._computed.get(self.spec.places["volatility"])
+        volatility = self.volatility()
+        self._set("volatility", volatility, facts)
         beat = self.spec.parameters.heartbeat
         rate = None if volatility is None else min(max(beat.rest + beat.per_volatility * volatility, beat.least), beat.greatest)
         self._set("heartbeat", rate, facts)
@@ -124,46 +130,48 @@ class Signals:
         self._set("coherence", 1 - coherence / 4, facts)
         self._set("vitality", vitality / 4, facts)
         drift = facts.at(self.spec.drift)
-        self._set("alive_index", None if drift is None else (means[CLARITY] + means[TRUST]) / 2 - drift, facts)
+        self._set("alive_index", None if drift is None else (self._clarity + self._trust) / 2 - drift, facts)
 
     def volatility(self) -> float | None:
         """√ of the mean, over the four vitals, of (30 s mean now − 30 s mean a lag ago)²; None: one is unknown."""
         recent = self._recent
         if recent is None:
             return None
-        lag = self.spec.lag
-        total = 0.0
-        for number in range(4):
-            # the place of this second was taken before it was overwritten
-            step = self._means[number] - recent[4 * lag + number]
-            total += step * step
+        # the oldest of lag + 1 seconds stands where the next one will
+        place = (self._second + 1) % (self.spec.lag + 1) * 4
+        clarity = self._clarity - recent[place + CLARITY]
+        chaos = self._chaos - recent[place + CHAOS]
+        trust = self._trust - recent[place + TRUST]
+        pain = self._pain - recent[place + PAIN]
+        total: float = clarity * clarity + chaos * chaos + trust * trust + pain * pain
         return None if isnan(total) else sqrt(total / 4)
 
     def _remember(self, second: int) -> None:
-        lag = self.spec.lag
+        size = self.spec.lag + 1
         recent = self._recent
         if recent is None:
-            if isnan(sum(self._means)):
+            if isnan(self._clarity + self._chaos + self._trust + self._pain):
                 return
-            recent = self._recent = array("d", [nan] * (4 * lag + 4))
+            recent = self._recent = array("d", [nan] * (4 * size))
         elif second - self._second > 1:
-            for at in range(self._second + 1, min(second, self._second + lag + 1)):
+            for at in range(self._second + 1, min(second, self._second + size + 1)):
                 for number in range(4):
-                    recent[at % lag * 4 + number] = nan
+                    recent[at % size * 4 + number] = nan
         self._second = second
-        place = second % lag * 4
-        for number in range(4):
-            recent[4 * lag + number] = recent[place + number]
-            recent[place + number] = self._means[number]
+        place = second % size * 4
+        recent[place + CLARITY] = self._clarity
+        recent[place + CHAOS] = self._chaos
+        recent[place + TRUST] = self._trust
+        recent[place + PAIN] = self._pain
 
     def _rhythm_second(self, facts: Facts) -> None:
-        clarity, chaos, trust, pain = self._means
+        clarity, chaos, trust, pain = self._clarity, self._chaos, self._trust, self._pain
         weights = self.spec.weights
         if isnan(clarity + chaos + trust + pain):
             self._put(self.spec.rhythm, nan, facts)
             return
-        drift = facts.at(self.spec.drift) or 0.0
-        interruptions = facts.at(self.spec.interruptions) or 0.0
+        drift = facts.number(self.spec.drift)
+        interruptions = facts.number(self.spec.interruptions)
         if isnan(self._chaos_average):
             self._chaos_average, self._drift_average = chaos, drift
         penalty = min(
@@ -225,8 +233,8 @@ class Signals:
 
     def _is_restless(self) -> bool:
         computed = self._computed
-        places = self.spec.places
-        return places["rigidity"] in computed or places["stagnation"] in computed or places["trust_trend"] in computed
+        spec = self.spec
+        return not (isnan(computed[spec.rigidity]) and isnan(computed[spec.stagnation]) and isnan(computed[spec.trust_trend]))
 
     def _stagnation_lasts(self, now: int, facts: Facts) -> None:
         place = self.spec.stagnation
@@ -239,7 +247,7 @@ class Signals:
             self._put(self.spec.duration, 0.0 if facts.known[place] else nan, facts)
 
     def _creative_potential(self) -> float:
-        chaos, trust = self._means[CHAOS], self._means[TRUST]
+        chaos, trust = self._chaos, self._trust
         vital = self.spec.vitals[CHAOS]
         if chaos < vital.low:
             share = max(0.0, (chaos - vital.critical_low) / (vital.low - vital.critical_low))
@@ -261,15 +269,12 @@ class Signals:
 
     def _put(self, place: int, value: float, facts: Facts) -> None:
         """Sets a computed signal; NaN: unknown."""
-        if isnan(value):
-            if place in self._computed:
-                del self._computed[place]
-                if place not in self._published:
-                    facts.set_signal(place, None)
+        old = self._computed[place]
+        if old == value or (isnan(old) and isnan(value)):
             return
         self._computed[place] = value
         if not self._published or place not in self._published:
-            facts.set_signal(place, value)
+            facts.set_signal(place, None if isnan(value) else value)
 
     # --- state ---
 
@@ -278,10 +283,10 @@ class Signals:
         names = self.spec.names
         return [
             {names[place]: list(published) for place, published in self._published.items()},
-            {names[place]: value for place, value in self._computed.items()},
+            {names[place]: value for place, value in enumerate(self._computed) if not isnan(value)},
             [[history.end, history.means.tobytes(), history.spreads.tobytes()] for history in (*self._short, *self._long)],
             None if self._recent is None else self._recent.tobytes(),
-            self._means,
+            [self._clarity, self._chaos, self._trust, self._pain],
             self._second,
             [self._rhythm, self._chaos_average, self._drift_average],
             self._stagnant_since,
@@ -289,8 +294,9 @@ class Signals:
 
     def load(self, state: list[Any], facts: Facts) -> None:
         """Takes up a dumped state, of this or another configuration, and tells `facts`."""
-        published, computed, histories, recent, self._means, self._second, rhythm, self._stagnant_since = state
+        published, computed, histories, recent, means, self._second, rhythm, self._stagnant_since = state
         spec = self.spec
+        self._clarity, self._chaos, self._trust, self._pain = means
         self._rhythm, self._chaos_average, self._drift_average = rhythm
         for name, value in computed.items():
             if name in spec.places:

@@ -16,7 +16,7 @@ from processors.series import Series, Status
 from processors.subject import Subject
 from processors.windows import Part, Second
 
-FORMAT = 3
+FORMAT = 4
 
 _LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
 
@@ -48,7 +48,7 @@ def dump(subject: Subject, offset: int, config: str) -> bytes:
             subject.point_tick,
             subject.poisoned,
             {metric: _status(status) for metric, status in subject.carried.items()},
-            [_series(series) for series in subject.series.values()],
+            [_series(series, subject.second) for series in subject.series.values()],
             None if subject.life is None else subject.life.dump(),
         ]
     )
@@ -83,14 +83,7 @@ def _status(status: Status) -> list[Any]:
     return [status.level, status.priority, status.side, status.reason, status.since]
 
 
-def _series(series: Series) -> list[Any]:
-    ring: list[list[Any]] | None = None
-    if series.count:
-        totals = series.ring_totals
-        if max(totals) > _GREATEST or min(totals) < _LEAST:
-            ring = [series.ring_counts, [_pack(total) for total in totals], series.ring_offsets]
-        else:
-            ring = [series.ring_counts, totals, series.ring_offsets]
+def _series(series: Series, second: int) -> list[Any]:
     return [
         series.name,
         series.awake,
@@ -98,9 +91,11 @@ def _series(series: Series) -> list[Any]:
         None if series.ladder is None else series.ladder.memory(),
         series.current,
         series.current_offset,
-        [[at, kept.values, kept.last_ts, None if kept.part is None else _part(kept.part)] for at, kept in series.past.items()],
+        series.current_count,
+        _pack(series.current_total),
+        [[kept.at, kept.values, kept.last_ts, None if kept.part is None else _part(kept.part)] for kept in series.past],
         [_part(part) if part.count else None for part in series.parts],
-        ring,
+        [[kept.at, kept.count, _pack(kept.total), kept.offset] for kept in _judged(series, second)],
         series.max_ts,
         series.run_value,
         series.run_count,
@@ -112,32 +107,43 @@ def _series(series: Series) -> list[Any]:
     ]
 
 
+def _judged(series: Series, second: int) -> list[Second]:
+    """The seconds of the judged window before the current one."""
+    window = len(series.ring)
+    return [kept for at in range(second - window + 1, second) if (kept := series.ring[at % window]) is not None]
+
+
 def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
-    name, awake, status, rungs, current, current_offset, past, parts, ring, max_ts, run_value, run_count, run_ts, late, refused, *judged = (
-        item
-    )
+    name, awake, status, rungs, current, current_offset, current_count, current_total, past, parts, ring, *rest = item
     series = subject.add_series(name, compiled)
     series.status = None if status is None else Status(*status)
     if series.ladder is not None and rungs is not None:
         series.ladder.remember([tuple(rung) for rung in rungs])
     series.current = current
     series.current_offset = current_offset
+    series.current_count, series.current_total = current_count, _unpack(current_total)
     series.summed = len(current)
     for at, values, last_ts, part in past:
-        kept = series.past[at] = Second(values, last_ts)
+        kept = Second(at, values, last_ts)
         kept.part = None if part is None else _load_part(part)
+        series.past.append(kept)
     series.parts = [Part() if part is None else _load_part(part) for part in parts]
-    if ring is not None:
-        counts, totals, series.ring_offsets = ring
-        series.ring_counts, series.ring_totals = counts, [_unpack(total) for total in totals]
-        series.count, series.total = sum(counts), sum(series.ring_totals)
-        window = series.spec.window
-        for at in range(subject.second - series.spec.fast_window + 1, subject.second + 1):
-            series.fast_count += counts[at % window]
-            series.fast_total += series.ring_totals[at % window]
-    series.max_ts, series.run_value, series.run_count, series.run_ts = max_ts, run_value, run_count, run_ts
-    series.late, series.refused = late, refused
-    series.judged_count, series.judged_total = judged[0], _unpack(judged[1])
+    past_seconds = {kept.at: kept for kept in series.past}
+    series.folded = past_seconds.get(subject.second)
+    series.count = series.fast_count = current_count
+    series.total = series.fast_total = series.current_total
+    for at, count, packed, offset in ring:
+        kept = past_seconds.get(at) or Second(at, [], 0)
+        total = _unpack(packed)
+        kept.begin(count, total, offset)
+        series.ring[at % series.spec.window] = kept
+        series.count += count
+        series.total += total
+        if at > subject.second - series.spec.fast_window:
+            series.fast_count += count
+            series.fast_total += total
+    series.max_ts, series.run_value, series.run_count, series.run_ts, series.late, series.refused, judged_count, judged_total = rest
+    series.judged_count, series.judged_total = judged_count, _unpack(judged_total)
     if awake:
         subject.wake(series)
 

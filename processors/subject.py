@@ -86,6 +86,7 @@ class Subject:
             place = self.life.spec.places.get(metric)
             if place is not None:
                 self.ladders[place] = series
+                self.life.facts.moved = True
             series.signal = self.life.spec.published.get(metric, -1)
         return series
 
@@ -175,7 +176,9 @@ class Subject:
                 series.roll(second)
                 series.calm = series.signal < 0
             else:
-                if not series.is_steady(now):
+                # since it was calm it has had only points that keep it so; what time alone changes is looked at here
+                calm = series.calm and now - series.max_ts < series.missing_ms and now - series.run_ts < series.spec.stuck_ms
+                if not calm and not series.is_steady(now):
                     self._judge(series, now, before, False, emission)
                 if series.count >= series.spec.min_points:
                     series.judged_count, series.judged_total = series.count, series.total
@@ -193,18 +196,22 @@ class Subject:
 
     def _close_windows(self, end: int, compiled: Compiled, closed: list[tuple[int, WindowStats]]) -> None:
         """Adds the windows that end at `end` to `closed`, each with the place of its size."""
-        for series in self.awake:
-            part = series.take_part(end)
-            if part.count:
-                for gathered in series.parts:
-                    gathered.merge(part)
+        awake = self.awake
+        fresh = [series.take_part(end) for series in awake]
         for place, size in enumerate(compiled.sizes):
-            if end % size:
-                continue
-            for series in self.awake:
-                part = series.parts[place]
-                if part.count:
+            number = 0
+            for series in awake:
+                part = fresh[number]
+                number += 1
+                gathered = series.parts[place]
+                if end % size:
+                    gathered.merge(part)
+                    continue
+                if gathered.count:
+                    gathered.merge(part)
                     series.parts[place] = Part()
+                    part = gathered
+                if part.count:
                     late = series.late_within(end - size, end - 1) if series.late else 0
                     closed.append((place, part.stats(self.tenant, self.name, series.name, end - size, size, late)))
         oldest = end - compiled.sizes[-1]
@@ -371,7 +378,7 @@ def _rebound(old: Series, compiled: Compiled, timing: SubjectTiming, second: int
     new = Series(spec, timing, len(compiled.sizes))
     new.awake = old.awake or new.ladder is not None
     new.status = old.status
-    new.current, new.current_offset, new.past = old.current, old.current_offset, old.past
+    new.current, new.current_offset, new.folded, new.past = old.current, old.current_offset, old.folded, old.past
     new.max_ts, new.run_value, new.run_count, new.run_ts = old.max_ts, old.run_value, old.run_count, old.run_ts
     new.late, new.refused = old.late, old.refused
     new.judged_count, new.judged_total = old.judged_count, old.judged_total
@@ -379,14 +386,18 @@ def _rebound(old: Series, compiled: Compiled, timing: SubjectTiming, second: int
         new.ladder.inherit(old.ladder)
         kept = min(spec.window, old.spec.window)
         for at in range(second - kept + 1, second + 1):
-            place, former = at % spec.window, at % old.spec.window
-            new.ring_counts[place] = old.ring_counts[former]
-            new.ring_totals[place] = old.ring_totals[former]
-            new.ring_offsets[place] = old.ring_offsets[former]
-            new.count += new.ring_counts[place]
-            new.total += new.ring_totals[place]
-            if at > second - spec.fast_window:
-                new.fast_count += new.ring_counts[place]
-                new.fast_total += new.ring_totals[place]
+            judged = old.ring[at % old.spec.window]
+            if judged is not None:
+                new.ring[at % spec.window] = judged
+                new.count += judged.count
+                new.total += judged.total
+                if at > second - spec.fast_window:
+                    new.fast_count += judged.count
+                    new.fast_total += judged.total
+        new.current_count, new.current_total = old.current_count, old.current_total
+        new.count += new.current_count
+        new.total += new.current_total
+        new.fast_count += new.current_count
+        new.fast_total += new.current_total
         new.summed = old.summed
     return new

@@ -104,17 +104,28 @@ class Part:
 
 
 class Second:
-    """On-time points of one metric in one past second: `part` (what was folded away, if ever) before `values`.
+    """On-time points of one metric in the second `at`: `part` (what was folded away, if ever) before `values`.
 
-    `last_ts` (ms) is the greatest `ts` among them; its point is the last of `values`.
+    `last_ts` (ms) is the greatest `ts` among them; its point is the last of `values`. `count`, `total` and `offset` (of the
+    oldest point) are what the judged window needs of it, also when the values have gone into their windows.
     """
 
-    __slots__ = ("last_ts", "part", "values")
+    __slots__ = ("at", "count", "last_ts", "offset", "part", "total", "values")
 
-    def __init__(self, values: list[int], last_ts: int) -> None:
+    def __init__(self, at: int, values: list[int], last_ts: int) -> None:
+        self.at = at
         self.values = values
         self.last_ts = last_ts
         self.part: Part | None = None
+        self.count = 0
+        self.total = 0
+        self.offset = 0
+
+    def begin(self, count: int, total: int, offset: int) -> None:
+        """Sets what the judged window has of it."""
+        self.count = count
+        self.total = total
+        self.offset = offset
 
     def add(self, value: int, ts: int) -> None:
         """Adds a point that came out of order."""
