@@ -14,7 +14,7 @@ from schemas.topics import DEAD_LETTERS, DEFAULT_PARTITIONS, HEADER_ID, SIGNALS,
 from streams.epoch import Epoch
 from streams.lane import BOUND, Lane
 from streams.outputs import Outputs
-from tests.streams.helpers import DEADLINE_S, dump, headers_of, records_on
+from tests.streams.helpers import DEADLINE_S, dump, headers_of, records_on, wait_for
 
 pytestmark = pytest.mark.kafka
 
@@ -69,8 +69,8 @@ def test_verdicts_overtake_and_order_stays(kafka: str, namespace: str) -> None:
                 place = _place(out) if outs is not at_once else number % DEFAULT_PARTITIONS
                 outputs.emit(epochs[place], place, [out], number, 0)
         await until(lambda: sum(epoch.acknowledged for epoch in epochs) == len(at_once))
+        await until(lambda: records_on(kafka, namespace, VOICES, DEAD_LETTERS) == len(at_once))
         assert outputs.unacknowledged == len(later)
-        assert records_on(kafka, namespace, VOICES, DEAD_LETTERS) == len(at_once)
         work(False)
         for epoch in epochs:
             await epoch.empty()
@@ -116,7 +116,7 @@ def test_an_epoch_is_not_empty_before_what_waits_is_acknowledged(kafka: str, nam
         assert records_on(kafka, namespace, WINDOWS) == 0
         work(False)
         await barrier
-        assert records_on(kafka, namespace, WINDOWS) == 1
+        await until(lambda: records_on(kafka, namespace, WINDOWS) == 1)
 
     played(kafka, namespace, play)
 
@@ -165,7 +165,7 @@ def test_handing_over_sends_what_waits(kafka: str, namespace: str, is_closed: bo
             await epoch.empty()
 
     played(kafka, namespace, play)
-    assert records_on(kafka, namespace, WINDOWS) == 100
+    wait_for(lambda: records_on(kafka, namespace, WINDOWS) == 100, "the windows on their topic")
 
 
 def test_the_lane_is_bounded() -> None:
