@@ -10,34 +10,44 @@ from schemas.events import TermValue
 from schemas.points import VALUE_SCALE
 
 
+class Vital:
+    """One vital's mean, total ÷ (count × 10⁹), count 0: unknown; and between which means (× 10⁹) it may move unseen.
+
+    Between `term_low` and `term_high` no term changes at all, between `low` and `high` no rule that matters; while the mean is
+    unknown both are empty (0 and −1).
+    """
+
+    __slots__ = ("count", "high", "low", "term_high", "term_low", "total")
+
+    def __init__(self) -> None:
+        self.count = self.total = 0
+        self.low = self.term_low = 0
+        self.high = self.term_high = -1
+
+
 class Facts:
     """Values by place in the catalogue, and truths by number of term and rule.
 
     `flipped` is the mask of the signals that became yes or ceased to be.
 
-    A rule is evaluated only when the truth of one of its terms has changed. `low` and `high` bound, for each vital, the
-    means (× 10⁹) between which no rule that matters (`live`, a mask) comes true or ceases to be; they are 0 and −1 (empty)
-    while the vital is unknown. `moved` tells that some of them have changed; whoever looks resets it.
+    A rule is evaluated only when the truth of one of its terms has changed. The vitals' `low` and `high` bound the means
+    between which no rule that matters (`live`, a mask) comes true or ceases to be; `moved` tells that some of them have
+    changed, and whoever looks resets it.
     """
 
     __slots__ = (
         "_dirty",
-        "_high",
-        "_low",
         "_stale",
         "_watching",
         "book",
-        "counts",
         "flipped",
-        "high",
         "known",
         "live",
-        "low",
         "moved",
         "rule_truths",
-        "totals",
         "truths",
         "values",
+        "vitals",
     )
 
     def __init__(self, book: RuleBook, watching: Watching, live: int) -> None:
@@ -45,15 +55,8 @@ class Facts:
         self.live = live
         self._watching = watching
         self._stale = True
-        vitals = book.catalogue.vitals
-        self.counts = [0] * vitals
-        self.totals = [0] * vitals
-        self.low = [0] * vitals
-        self.high = [-1] * vitals
+        self.vitals = [Vital() for _ in range(book.catalogue.vitals)]
         self.moved = True
-        # the means between which no term changes at all
-        self._low = [0] * vitals
-        self._high = [-1] * vitals
         self.known = [False] * len(book.catalogue.names)
         self.values = [0.0] * len(book.catalogue.names)
         self.truths = bytearray([UNKNOWN]) * len(book.terms)
@@ -63,16 +66,17 @@ class Facts:
 
     def set_vital(self, place: int, count: int, total: int) -> None:
         """Sets a vital to the mean total ÷ (count × 10⁹); count 0: unknown."""
-        self.counts[place] = count
-        self.totals[place] = total
+        vital = self.vitals[place]
+        vital.count = count
+        vital.total = total
         if not count:
             if self.known[place]:
                 self._forget(place)
-            self._low[place], self._high[place] = 0, -1
-            self.low[place], self.high[place] = 0, -1
+            vital.low = vital.term_low = 0
+            vital.high = vital.term_high = -1
             self.moved = True
             return
-        if self.known[place] and self._low[place] * count <= total <= self._high[place] * count:
+        if vital.term_low * count <= total <= vital.term_high * count:
             return
         self._stale = True
         self.known[place] = True
@@ -90,7 +94,7 @@ class Facts:
             else:
                 low = max(low, limit)
                 high = min(high, limit)
-        self._low[place], self._high[place] = low, high
+        vital.term_low, vital.term_high = low, high
 
     def set_signal(self, place: int, value: float | None) -> None:
         """Sets a signal (yes: 1, no: 0); None: unknown."""
@@ -144,10 +148,10 @@ class Facts:
         self._stale = False
         self.moved = True
         for place, limits in enumerate(self._watching.limits(self.truths, self.live)):
-            count = self.counts[place]
+            vital = self.vitals[place]
+            count, total = vital.count, vital.total
             if not count:
                 continue
-            total = self.totals[place]
             low, high = self.book.catalogue.least[place], self.book.catalogue.greatest[place]
             for limit in limits:
                 if total > limit * count:
@@ -157,7 +161,7 @@ class Facts:
                 else:
                     low = max(low, limit)
                     high = min(high, limit)
-            self.low[place], self.high[place] = low, high
+            vital.low, vital.high = low, high
 
     def holds(self, rule: int) -> bool | None:
         """Truth of a rule; None: unknown."""
@@ -174,12 +178,13 @@ class Facts:
         if not self.known[place]:
             return None
         if place < self.book.catalogue.vitals:
-            return self.totals[place] / (self.counts[place] * VALUE_SCALE)
+            return self.mean(place)
         return self.values[place]
 
     def mean(self, place: int) -> float:
         """The value of a vital; NaN: unknown."""
-        return self.totals[place] / (self.counts[place] * VALUE_SCALE) if self.known[place] else nan
+        vital = self.vitals[place]
+        return vital.total / (vital.count * VALUE_SCALE) if vital.count else nan
 
     def number(self, place: int) -> float:
         """The value of a signal; 0: unknown."""

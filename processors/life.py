@@ -114,6 +114,10 @@ class Life:
             self.signals.figures(self.facts)
         self._judge(now, True, bad, sampling, ladders, emission)
 
+    def concerns(self, series: Series) -> bool:
+        """Whether a judging of `series` at a point may change anything here, before any time is due."""
+        return bool(self._changes) or not series.cut_low * series.count <= series.total <= series.cut_high * series.count
+
     def point(self, now: int, second: int, ladders: list[Series | None], emission: Emission) -> None:
         """A judging at a point, at the subject time `now` (ms), which stands in `second`."""
         for series in ladders:
@@ -149,7 +153,8 @@ class Life:
         for place in range(len(ladders)):
             series = ladders[place]
             if series is not None:
-                series.keep_between(facts.low[place], facts.high[place])
+                vital = facts.vitals[place]
+                series.keep_between(vital.low, vital.high)
 
     def _judge(self, now: int, whole: bool, bad: int, sampling: bool, ladders: list[Series | None], emission: Emission) -> None:
         facts = self.facts
@@ -246,6 +251,8 @@ class Life:
             self.voices.command(instant, command)
             self._listen()
         self._plan()
+        if self.facts.moved:
+            self.due = 0  # the series are told at the next judging how far they may move now
 
     # --- state ---
 

@@ -6,6 +6,8 @@ state restored from a checkpoint answers as the one that never stopped. The bins
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 EXACT = 4096
 """Up to so many values a window's quantiles are exact."""
 
@@ -31,7 +33,7 @@ def middle_of(key: int) -> int:
     return middle if key >= 0 else -middle
 
 
-def fold(values: list[int], bins: dict[int, int]) -> None:
+def fold(values: Iterable[int], bins: dict[int, int]) -> None:
     """Adds values to bins (bin → number of values)."""
     for value in values:
         key = bin_of(value)

@@ -6,6 +6,7 @@ What can be derived (sums of rings, bands, what is calm) is not written.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -149,13 +150,14 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
 
 
 def _part(part: Part) -> list[Any]:
-    return [part.count, _pack(part.total), _pack(part.squares), part.least, part.greatest, part.last, part.values, part.bins]
+    return [part.count, _pack(part.total), _pack(part.squares), part.least, part.greatest, part.last, part.values.tolist(), part.bins]
 
 
 def _load_part(item: list[Any]) -> Part:
     part = Part()
-    part.count, total, squares, part.least, part.greatest, part.last, part.values, part.bins = item
+    part.count, total, squares, part.least, part.greatest, part.last, values, part.bins = item
     part.total, part.squares = _unpack(total), _unpack(squares)
+    part.values = array("q", values)
     return part
 
 

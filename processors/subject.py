@@ -228,9 +228,11 @@ class Subject:
             series.calm = series.is_steady(now)
             if not series.calm:
                 self._judge(series, now, self.second, True, emission)
+            concerned = not series.calm and life is not None and life.concerns(series)
         else:
             series.calm = series.signal < 0
-        if life is not None and (not series.calm or now >= self.quiet_until):
+            concerned = not series.calm
+        if life is not None and (concerned or now >= self.quiet_until):
             life.point(now, self.second, self.ladders, emission)
             self.set_quiet()
 

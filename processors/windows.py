@@ -6,6 +6,7 @@ size gathers parts. So each point is summed, squared and sorted once, whatever t
 
 from __future__ import annotations
 
+from array import array
 from math import sqrt
 from operator import mul
 
@@ -19,7 +20,10 @@ QUANTILES_FROM = 10
 
 
 class Part:
-    """Statistics of some on-time points; `values` are sorted runs, or empty where `bins` stand for them."""
+    """Statistics of some on-time points; `values` are sorted runs, or empty where `bins` stand for them.
+
+    They are 64 bits each, since |value| ≤ 10⁹ × 10⁹; as a list's integers they would take five times the memory.
+    """
 
     __slots__ = ("bins", "count", "greatest", "last", "least", "squares", "total", "values")
 
@@ -30,7 +34,7 @@ class Part:
         self.least = 0
         self.greatest = 0
         self.last = 0
-        self.values: list[int] = []
+        self.values = array("q")
         self.bins: dict[int, int] | None = None
 
     def add(self, values: list[int]) -> None:
@@ -47,7 +51,7 @@ class Part:
         self.count += len(ordered)
         self.total += sum(ordered)
         self.squares += sum(map(mul, ordered, ordered))
-        self._keep(ordered, None)
+        self._keep(array("q", ordered), None)
 
     def merge(self, other: Part) -> None:
         """Adds a later part."""
@@ -64,14 +68,14 @@ class Part:
         self.squares += other.squares
         self._keep(other.values, other.bins)
 
-    def _keep(self, ordered: list[int], bins: dict[int, int] | None) -> None:
+    def _keep(self, ordered: array[int], bins: dict[int, int] | None) -> None:
         if self.bins is None and bins is None and self.count <= EXACT:
-            self.values += ordered
+            self.values.extend(ordered)
             return
         if self.bins is None:
             self.bins = {}
             fold(self.values, self.bins)
-            self.values = []
+            self.values = array("q")
         fold(ordered, self.bins)
         if bins is not None:
             for key, number in bins.items():
@@ -82,9 +86,9 @@ class Part:
         count = self.count
         p50 = p95 = None
         if size >= QUANTILES_FROM:
-            self.values.sort()
-            p50 = to_float(quantile(50, count, self.values, self.bins))
-            p95 = to_float(quantile(95, count, self.values, self.bins))
+            ordered = sorted(self.values)
+            p50 = to_float(quantile(50, count, ordered, self.bins))
+            p95 = to_float(quantile(95, count, ordered, self.bins))
         return WindowStats(
             tenant,
             subject,

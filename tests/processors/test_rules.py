@@ -220,7 +220,7 @@ def test_between_the_limits_that_are_watched_nothing_comes_true(several: list[Tr
             continue
         value = dice.choice([0.1, 0.2, 0.3, 0.4, 0.45, 0.5, 0.6, 0.7, 0.9])
         place = CATALOGUE.places[name]
-        if facts.low[place] <= round(value * VALUE_SCALE) <= facts.high[place]:
+        if facts.vitals[place].low <= round(value * VALUE_SCALE) <= facts.vitals[place].high:
             moved[name] = value
     for number, tree in numbers:
         assert (truth(tree, moved) is True) == (facts.holds(number) is True)
