@@ -26,9 +26,13 @@ def _engine(_seconds: int) -> Figures:
 def _ingest(seconds: int) -> Figures:
     from benchmarks import sink
     from benchmarks.living import workers
+    from benchmarks.pair import pair
     from benchmarks.path import path
 
     figures = workers()
+    both = pair()
+    figures["details"]["pair"] = both.pop("details")
+    figures |= both
     stored = sink.alone()
     whole = path(seconds=seconds)
     details = figures.pop("details") | {"sink": stored, "path": whole.pop("details")}
