@@ -75,10 +75,12 @@ def _watch(running: Up, rss: dict[str, float]) -> None:
 
 
 def _lag(running: Up) -> int:
-    """Records of the points topic that the worker has not applied yet."""
+    """Records of the points topic that the worker has not applied yet; -1: it did not answer."""
     try:
         with urllib.request.urlopen(running.metrics["worker"], timeout=5) as answer:
             body = answer.read().decode()
     except OSError:
         return -1
-    return round(sum(float(value) for name, value in _SAMPLE.findall(body) if name == "iskra_worker_lag_records"))
+    found = [float(value) for name, value in _SAMPLE.findall(body) if name == "iskra_worker_lag"]
+    assert found, "the worker does not tell its lag"
+    return round(sum(found))

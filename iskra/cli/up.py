@@ -43,9 +43,23 @@ REFUSED = (DataDirError, MissingToolError, PortInUseError, TopicMismatchError)
     help="Configuration in place of the built-in one.",
 )
 @click.option("--namespace", "namespaces", multiple=True, metavar="NAME", help="A namespace beside the live one; may be repeated.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Worker processes that share the live namespace's partitions: for more points than one processor takes.",
+)
 @partitions_option
 def command(
-    data: Path, port: int, kafka: str | None, clickhouse: str | None, config_dir: Path | None, namespaces: tuple[str, ...], partitions: int
+    data: Path,
+    port: int,
+    kafka: str | None,
+    clickhouse: str | None,
+    config_dir: Path | None,
+    namespaces: tuple[str, ...],
+    workers: int,
+    partitions: int,
 ) -> None:
     """Broker, store, worker, sink, notifier, gateway and reporter on this machine, each restarted if it ends.
 
@@ -53,6 +67,11 @@ def command(
     a second one stops at once.
     """
     to_stderr()
+    if workers > partitions:
+        raise BadInput(f"--workers: {workers} workers cannot share {partitions} partitions; fewer of them, or more --partitions")
+    names = tuple(dict.fromkeys((LIVE_NAMESPACE, *namespaces)))
+    if set(names) & {str(number) for number in range(2, workers + 1)}:
+        raise BadInput("--namespace: a number is the name of a worker; choose another")
     try:
         config_files.load(config_dir)
         notify_config.secrets(notify_config.load(config_dir))
@@ -64,7 +83,8 @@ def command(
         kafka=kafka,
         clickhouse=clickhouse,
         config=config_dir,
-        namespaces=tuple(dict.fromkeys((LIVE_NAMESPACE, *namespaces))),
+        namespaces=names,
+        workers=workers,
         partitions=partitions,
     )
     try:

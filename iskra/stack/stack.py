@@ -44,6 +44,7 @@ class StackSettings:
         kafka: HOST:PORT of a broker to use; None: an embedded one. clickhouse: URL of a server; None: the embedded engine.
         partitions: of topics that are created. config: directory of the configuration; None: the one that comes with Iskra.
         namespaces: each gets a worker and a sink; the first is the gateway's default and the reporter's.
+        workers: of the first namespace, which share its partitions; named worker, worker-2, …
         gateway, sinks, notify, reporter: False leaves the part out. People are told about the first namespace alone: in the
             others time is virtual, and what happens there concerns nobody's night.
         kafka_port, store_port: of the embedded parts; 0: the usual one, else that of the last run, else a free one.
@@ -63,6 +64,7 @@ class StackSettings:
     reporter: bool = True
     kafka_port: int = 0
     store_port: int = 0
+    workers: int = 1
     worker_options: tuple[str, ...] = ()
 
 
@@ -141,7 +143,8 @@ class Stack:
         self._env = {CLICKHOUSE_PASSWORD_ENV: password, "PYTHONUNBUFFERED": "1"}
         await together(self._start_broker(running), *([self._start_store(running)] if settings.sinks or settings.gateway else []))
         await self._supervisor.start(
-            *(self._worker(running, namespace) for namespace in settings.namespaces),
+            *(self._worker(running, settings.namespaces[0], number) for number in range(1, settings.workers + 1)),
+            *(self._worker(running, namespace) for namespace in settings.namespaces[1:]),
             *(self._sink(running, namespace) for namespace in settings.namespaces if settings.sinks),
             *([self._notify(running, settings.namespaces[0])] if settings.notify else []),
             *([self._gateway(running)] if settings.gateway else []),
@@ -181,10 +184,11 @@ class Stack:
         elif not await asyncio.to_thread(probes.answers, f"{running.clickhouse.rstrip('/')}/ping", 5.0):
             raise NotReachableError(f"ClickHouse at {running.clickhouse} does not answer")
 
-    def _worker(self, running: Running, namespace: str) -> Part:
-        arguments = ["worker", "--kafka", running.kafka, "--namespace", namespace, "--instance-id", f"{namespace}-worker-1"]
+    def _worker(self, running: Running, namespace: str, number: int = 1) -> Part:
+        arguments = ["worker", "--kafka", running.kafka, "--namespace", namespace, "--instance-id", f"{namespace}-worker-{number}"]
         arguments += ["--partitions", str(self.settings.partitions), *self.settings.worker_options, *self._config()]
-        return self._with_metrics(running, self._name("worker", namespace), arguments)
+        name = self._name("worker", namespace)
+        return self._with_metrics(running, name if number == 1 else f"{name}-{number}", arguments)
 
     def _sink(self, running: Running, namespace: str) -> Part:
         arguments = ["sink", "clickhouse", "--kafka", running.kafka, "--clickhouse", running.clickhouse, "--namespace", namespace]
@@ -219,10 +223,11 @@ class Stack:
 
     def _reporter(self, running: Running) -> Part:
         arguments = ["reporter", "--kafka", running.kafka]
-        for name, url in running.metrics.items():
-            # in the other namespaces time is virtual: it says nothing about latency
-            if name in ("worker", "sink", "gateway"):
-                arguments += ["--metrics", url]
+        # in the other namespaces time is virtual: it says nothing about latency
+        further = [f"worker-{number}" for number in range(2, self.settings.workers + 1)]
+        for name in ("worker", *further, "sink", "gateway"):
+            if name in running.metrics:
+                arguments += ["--metrics", running.metrics[name]]
         return Part(name="reporter", command=_iskra(*arguments), env=self._env, nice=BACKGROUND_NICE)
 
     def _config(self) -> list[str]:

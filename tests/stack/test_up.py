@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +130,37 @@ def test_everything_starts_recovers_and_stops(up: Up) -> None:
     assert up.stop() == 0, up.said()
     assert not any(psutil.pid_exists(pid) for pid in run["pids"].values())
     assert not (up.data / "run.json").exists()
+
+
+def _partitions(url: str) -> float:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
+        found = re.search(rb"^iskra_worker_partitions (\S+)$", answer.read(), re.MULTILINE)
+        return float(found[1]) if found else -1.0
+    return -1.0
+
+
+@pytest.mark.timeout(600)
+def test_workers_share_the_partitions(tmp_path: Path) -> None:
+    """`--workers 2`: two partitions each; one is killed, subjects of all partitions are judged, and it is back with its share."""
+    up = Up(tmp_path / "data", ports.free_port(), "--workers", "2")
+    try:
+        ready = up.ready()
+        gateway = ready["urls"]["gateway"]
+        urls = [ready["metrics"][name] for name in ("worker", "worker-2")]
+        _until(lambda: [_partitions(url) for url in urls] == [2.0, 2.0], "each has two of the four partitions")
+        os.kill(ready["pids"]["worker-2"], signal.SIGKILL)
+        for subject in ("a", "b", "c", "d", "e", "f"):
+            _until(lambda subject=subject: _judged(gateway, subject), f"there is no verdict on {subject}")  # type: ignore[misc]
+        _until(lambda: [_partitions(url) for url in urls] == [2.0, 2.0], "it is back with its share")
+        assert up.stop() == 0, up.said()
+    finally:
+        up.close()
+
+
+def test_more_workers_than_partitions_are_refused(tmp_path: Path) -> None:
+    """One line names both options; exit 2."""
+    said = _refused(Up(tmp_path / "data", ports.free_port(), "--workers", "5"))
+    assert said == "Error: --workers: 5 workers cannot share 4 partitions; fewer of them, or more --partitions"
 
 
 def _refused(up: Up) -> str:
