@@ -20,6 +20,7 @@ import yaml
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from iskra.config_files import DEFAULT_DIR
+from iskra.stack import ports
 from iskra.stack.stack import Stack, StackSettings
 from schemas.commands import AcknowledgeAlert, encode_command
 from schemas.events import AlertEvent, EscalationEvent
@@ -297,6 +298,8 @@ async def play(folder: Path, runs: int, seed: int) -> None:
         sinks=False,
         reporter=False,
         config=configuration(folder / "config", receiver),
+        # not the usual one: while this broker is down, another stack that starts would take it, and answer in its place
+        kafka_port=ports.free_port(),
         worker_options=("--checkpoint-every", "1"),
     )
     try:
