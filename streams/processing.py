@@ -12,8 +12,9 @@ from streams.outputs import Outputs
 from streams.partition import Partition
 from streams.transport import Round
 
-_LOOK = 15
-"""The clock is looked at every 16 records: a look costs 50 ns, a record 2–4 µs, an array of 50 points 50 µs."""
+_LOOK = 16
+"""The clock is looked at every 16 records and after each that may be long, an array or a tick: a look costs 50 ns, a record 2–4 µs,
+an array of 100 points whose windows close 3 ms."""
 
 _ARRAY = ord("[")
 
@@ -104,7 +105,7 @@ class Processing:
         number = partition.number
         epoch = partition.epoch
         expected = partition.next_offset
-        count = points = 0
+        count = points = unseen = 0
         coming = iter(batch)
         for record in coming:
             offset = record.offset
@@ -116,6 +117,7 @@ class Processing:
                     self._on_gap(partition)
                     break
             if record.headers:
+                unseen = _LOOK
                 outs = partition.special(record, self._configs)
                 if outs is None:
                     partition.next_offset = offset
@@ -124,17 +126,24 @@ class Processing:
                     break
             else:
                 value = record.value or b""
-                points += 1 if value[:1] != b"[" else value.count(b'"metric"')
+                if value[:1] == b"[":
+                    points += value.count(b'"metric"')
+                    unseen = _LOOK
+                else:
+                    points += 1
                 outs = points_of(offset, record.timestamp, value)
             expected = partition.next_offset = offset + 1
             if outs:
                 emit(epoch, number, outs, offset, record.timestamp)
             count += 1
-            if not count & _LOOK and perf_counter() > self._deadline:
-                await self._breathe()
-                if partition.halted:
-                    break
-                epoch = partition.epoch
+            unseen += 1
+            if unseen >= _LOOK:
+                unseen = 0
+                if perf_counter() > self._deadline:
+                    await self._breathe()
+                    if partition.halted:
+                        break
+                    epoch = partition.epoch
         partition.records += count
         partition.points += points
 
