@@ -232,6 +232,7 @@ class PartitionEngine(Intake):
         compiled = Compiled(config)
         if compiled.hash == self._compiled.hash:
             return emission.outputs
+        before = self._compiled
         self._configurations[compiled.hash] = compiled
         self._compiled = compiled
         emission.config = compiled.hash
@@ -240,7 +241,7 @@ class PartitionEngine(Intake):
         for subject in population.by_key.values():
             if subject.offset >= offset:
                 continue
-            population.wake_up(subject, self._compiled)
+            population.wake_up(subject, before)  # what it slept through was final by the old lateness
             subject.poisoned = False
             subject.rebind(compiled)
             self._plan_life(subject)

@@ -81,7 +81,7 @@ class Intake:
                         series.run_count = 1
                         series.run_ts = ts
                     current = series.current
-                    if not current:
+                    if not current and series.folded is None:
                         series.current_offset = emission.offset
                     current.append(value_int)
                     series.max_ts = subject.time = ts

@@ -100,6 +100,7 @@ class Life:
     def publish(self, place: int, value: float, ts: int) -> None:
         """Takes a published signal, by its place in the catalogue; `ts` in ms."""
         self.signals.publish(place, value, ts, self.facts)
+        self.due = min(self.due, self.signals.due)  # its end is to be seen, also where the value itself changes nothing
 
     # --- judgings ---
 

@@ -139,6 +139,21 @@ class Series:
         self.fast_count += count
         self.fast_total += total
 
+    def begin_judging(self) -> None:
+        """Takes the points of the current second, also those folded, into the judged window: its ladder is new."""
+        count, total = len(self.current), sum(self.current)
+        kept = self.folded
+        if kept is not None:
+            count += len(kept.values)
+            total += sum(kept.values)
+            if kept.part is not None:
+                count += kept.part.count
+                total += kept.part.total
+        if count:
+            self._add_to_sums(count, total)
+            self.judged_count, self.judged_total = count, total
+        self.summed = len(self.current)
+
     def fold(self, second: int) -> None:
         """Folds the current second's points (all summed) into a part: a flood costs no memory."""
         kept = self.folded
@@ -284,9 +299,13 @@ class Series:
                 self.x_high = min(self.x_high, float_at_most(self.cut_high))
 
     def keep_between(self, low: int, high: int) -> None:
-        """Notes between which means (× 10⁹) no rule changes."""
+        """Notes between which means (× 10⁹) no rule changes.
+
+        The mean may have left them unseen already: the rules know that of the last judging, and the window has slid since.
+        """
         if low != self.cut_low or high != self.cut_high:
             self.cut_low, self.cut_high = low, high
+            self.calm = self.calm and low * self.count <= self.total <= high * self.count
             self.set_short_path()
 
     def unknown_reason(self, now: int, first: int, last: int) -> UnknownReason | None:

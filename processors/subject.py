@@ -347,6 +347,8 @@ class Subject:
         """Judges by another configuration from now on: rungs of the same side and priority keep their state."""
         self.timing = compiled.timing(f"{self.tenant}/{self.name}")
         settled = (self.second - compiled.lateness) // compiled.base * compiled.base
+        # but not beyond the first end that is still to be told: a shorter lateness may make several windows final at once
+        settled = min(settled, (self.closed // compiled.base + 1) * compiled.base)
         for old in list(self.series.values()):
             old.sync(self.second)
             # what lies before the new sizes' first part belongs to the open windows of the sizes that stay
@@ -384,7 +386,9 @@ def _rebound(old: Series, compiled: Compiled, timing: SubjectTiming, second: int
     new.max_ts, new.run_value, new.run_count, new.run_ts = old.max_ts, old.run_value, old.run_count, old.run_ts
     new.late, new.refused = old.late, old.refused
     new.judged_count, new.judged_total = old.judged_count, old.judged_total
-    if new.ladder is not None and old.ladder is not None:
+    if new.ladder is not None and old.ladder is None:
+        new.begin_judging()
+    elif new.ladder is not None and old.ladder is not None:
         new.ladder.inherit(old.ladder)
         kept = min(spec.window, old.spec.window)
         for at in range(second - kept + 1, second + 1):

@@ -111,6 +111,29 @@ def test_a_shorter_lateness_closes_at_once_what_it_makes_final() -> None:
     assert tens == [(90_000, 5), (100_000, 10)]
 
 
+def test_a_much_shorter_lateness_closes_several_windows_each_with_its_own_points() -> None:
+    """The windows of the last 25 s come out at the next second, by size, then by start."""
+    log = Both(_with_lateness("25s"))
+    log.every_second("clarity", 0.80, range(60, 104))
+    log.configure(_with_lateness("2s"))
+    outs = log.every_second("clarity", 0.80, range(104, 105))
+    tens = [(w["start"] // 1000, w["count"]) for w in windows(outs)]
+    assert tens == [(70, 10), (80, 10), (90, 10)]
+    assert [(w["start"] // 1000, w["count"]) for w in windows(outs, 20_000)] == [(60, 20), (80, 20)]
+
+
+def test_what_a_subject_slept_through_stays_final_under_a_longer_lateness() -> None:
+    """Silent, its windows empty, its time moved by the ticks: a point behind what was final then is late."""
+    log = Both(_with_lateness("1s"))
+    log.every_second("mood", 1, range(100, 103), ticks=True)
+    log.ticks(range(103, 130))
+    log.configure(_with_lateness("20s"))
+    log.point("mood", 1, 131)
+    log.point("mood", 1, 122)
+    log.every_second("mood", 1, range(132, 170))
+    assert [(w["start"] // 1000, w["count"], w["late"]) for w in windows(log.outs)] == [(100, 3, 0), (130, 9, 1)]
+
+
 def test_a_longer_lateness_opens_no_final_window_again() -> None:
     """A point behind what was emitted is late, though the new lateness would still take it."""
     log = Both(_with_lateness("2s"))
