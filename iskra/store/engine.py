@@ -41,6 +41,10 @@ CONFIG = """<clickhouse>
 """The engine's own caches default to gigabytes; these keep the process under 1 GB."""
 
 
+KILL_S = 5.0
+"""A killed query ends at its next block, within milliseconds."""
+
+
 class EngineError(Exception):
     """A statement that the engine refused or gave up. `code` is ClickHouse's error code; the text is its message."""
 
@@ -262,7 +266,7 @@ class Engine:
         return [slot for slot in (*self.programs.slots, *self.people.slots) if slot.query_id is not None]
 
     def kill(self, query_id: str) -> bool:
-        """Makes the engine give up the query that a client calls `query_id`, and waits until it has (5 s at most).
+        """Makes the engine give up the query that a client calls `query_id`, and waits until it has (`KILL_S` at most).
 
         It is asked again and again: a query that has its connection but has not begun is not among the engine's processes
         yet, where the connection's statement before it may still stand.
@@ -273,26 +277,35 @@ class Engine:
         slot = next((slot for slot in self.running() if slot.query_id == query_id), None)
         if slot is None:
             return False
-        mine = f"SELECT query_id FROM system.processes WHERE Settings['log_comment'] = '{slot.name}'"  # noqa: S608 - a name of ours
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + KILL_S
         while slot.query_id == query_id and time.monotonic() < deadline:
-            inner = self.ask(mine).split()
-            if inner and slot.query_id == query_id:
-                self.ask(f"KILL QUERY WHERE query_id IN ({', '.join(repr(found) for found in inner)}) ASYNC")
+            self._give_up(slot, query_id)
             time.sleep(0.01)
         return True
 
+    def _give_up(self, slot: Slot, query_id: str) -> None:
+        """Asks the engine once to give up what runs on a slot, if that is still the query `query_id`."""
+        found = self.ask(f"SELECT query_id FROM system.processes WHERE Settings['log_comment'] = '{slot.name}'").split()  # noqa: S608 - a name of ours
+        if found and slot.query_id == query_id:
+            self.ask(f"KILL QUERY WHERE query_id IN ({', '.join(repr(name) for name in found)}) ASYNC")
+
     def close(self, grace: float) -> None:
-        """Waits `grace` seconds for the running queries, kills the rest, closes. New ones must be kept away by the caller."""
+        """Waits `grace` seconds for the running queries, kills the rest, closes. New ones must be kept away by the caller.
+
+        A query that does not end within `KILL_S` of being killed is left to the end of the process, and its connection with it.
+        """
         deadline = time.monotonic() + grace
         while self.running() and time.monotonic() < deadline:
             time.sleep(0.01)
-        while running := [slot.query_id for slot in self.running() if slot.query_id]:
-            for query_id in running:
-                self.kill(query_id)
+        deadline = time.monotonic() + KILL_S
+        while (running := self.running()) and time.monotonic() < deadline:
+            for slot in running:
+                if slot.query_id is not None:
+                    self._give_up(slot, slot.query_id)
             time.sleep(0.02)
         for slot in (*self.programs.slots, *self.people.slots, self._control):
-            slot.close()
+            if slot.query_id is None:
+                slot.close()
 
 
 def quoted(name: str) -> str:

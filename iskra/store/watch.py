@@ -13,7 +13,7 @@ class Watch:
     """Looks, on a thread of its own, at the sockets of running queries.
 
     Args:
-        kill: called with the query's id, from the watch's thread.
+        kill: called with the query's id, in a thread of its own, since it may wait for the query's end.
     """
 
     def __init__(self, kill: Callable[[str], object]) -> None:
@@ -44,4 +44,4 @@ class Watch:
                 with self._lock:
                     query_id = self._queries.pop(number, None)
                 if query_id is not None:
-                    self._kill(query_id)
+                    threading.Thread(target=self._kill, args=(query_id,), name="kill", daemon=True).start()

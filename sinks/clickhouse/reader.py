@@ -83,6 +83,7 @@ class Reader:
         self._points: PointsBuilder | None = None
         self._outputs = OutputsBuilder()
         self._ranges: dict[Place, Range] = {}
+        self._left: list[Message] = []  # read, but not in a batch yet
         self._since = 0.0
         self._lag_at = 0.0
 
@@ -140,13 +141,18 @@ class Reader:
             The batch; None when stopped.
         """
         while not self._stopped.is_set():
-            messages = self._consumer.consume(CONSUME_MESSAGES, CONSUME_S)
-            for message in messages:
+            messages = self._left or self._consumer.consume(CONSUME_MESSAGES, CONSUME_S)
+            self._left = []
+            for number, message in enumerate(messages):
                 error = message.error()
                 if error is None:
                     self._add(message)
                 elif error.code() != END:
                     self._log.warning("consume", error=str(error))
+                if self._rows() >= self._settings.block_rows:
+                    # 2,000 messages that waited may be a million points
+                    self._left = messages[number + 1 :]
+                    break
             now = time.monotonic()
             if now >= self._lag_at:
                 self._lag_at = now + LAG_EVERY_S
