@@ -27,7 +27,7 @@ def test_what_waits_is_taken_block_by_block(kafka: str, store: Any, namespace: s
     reader = Reader(
         settings(store, kafka, namespace, block_rows=BLOCK), Lane("points", (POINTS,), 0.1), Metrics(CollectorRegistry()), stopped
     )
-    rows = []
+    rows: list[int] = []
     try:
         reader.find()
         reader.start({})
