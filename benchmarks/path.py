@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import time
-import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
 from benchmarks.load import load
 from benchmarks.sink import client
 from benchmarks.stack import Up, up
+from benchmarks.worker import scrape
 
 CATCH_UP_S = 120.0
 """After the load ends; a path that is slower than the load needs longer than the load took."""
-_SAMPLE = re.compile(r"^(iskra_[a-z_]+)(?:\{[^}]*\})? ([0-9.e+-]+)$", re.MULTILINE)
 
 
 def path(*, rate: int = 150_000, seconds: int = 60, subjects: int = 1000) -> dict[str, Any]:
@@ -76,11 +75,7 @@ def _watch(running: Up, rss: dict[str, float]) -> None:
 
 def _lag(running: Up) -> int:
     """Records of the points topic that the worker has not applied yet; -1: it did not answer."""
-    try:
-        with urllib.request.urlopen(running.metrics["worker"], timeout=5) as answer:
-            body = answer.read().decode()
-    except OSError:
-        return -1
-    found = [float(value) for name, value in _SAMPLE.findall(body) if name == "iskra_worker_lag"]
-    assert found, "the worker does not tell its lag"
-    return round(sum(found))
+    port = urlsplit(running.metrics["worker"]).port
+    assert port is not None
+    figures = scrape(port)
+    return round(figures["iskra_worker_lag"]) if figures else -1
