@@ -154,6 +154,24 @@ class Series:
             self.judged_count, self.judged_total = count, total
         self.summed = len(self.current)
 
+    def take_window(self, seconds: list[Second], current_count: int, current_total: int, second: int) -> None:
+        """Begins with a judged window that was another's: its seconds before the current one (`second`), and that one's sums."""
+        self.current_count, self.current_total = current_count, current_total
+        self.count = self.fast_count = current_count
+        self.total = self.fast_total = current_total
+        for kept in seconds:
+            self.ring[kept.at % self.spec.window] = kept
+            self.count += kept.count
+            self.total += kept.total
+            if kept.at > second - self.spec.fast_window:
+                self.fast_count += kept.count
+                self.fast_total += kept.total
+
+    def window_before(self, second: int, length: int) -> list[Second]:
+        """The seconds with points among the last `length` of the judged window, before the current one (`second`)."""
+        window = len(self.ring)
+        return [kept for at in range(second - length + 1, second) if (kept := self.ring[at % window]) is not None]
+
     def fold(self, second: int) -> None:
         """Folds the current second's points (all summed) into a part: a flood costs no memory."""
         kept = self.folded

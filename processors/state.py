@@ -96,7 +96,7 @@ def _series(series: Series, second: int) -> list[Any]:
         _pack(series.current_total),
         [[kept.at, kept.values, kept.last_ts, None if kept.part is None else _part(kept.part)] for kept in series.past],
         [_part(part) if part.count else None for part in series.parts],
-        [[kept.at, kept.count, _pack(kept.total), kept.offset] for kept in _judged(series, second)],
+        [[kept.at, kept.count, _pack(kept.total), kept.offset] for kept in series.window_before(second, len(series.ring))],
         series.max_ts,
         series.run_value,
         series.run_count,
@@ -108,12 +108,6 @@ def _series(series: Series, second: int) -> list[Any]:
     ]
 
 
-def _judged(series: Series, second: int) -> list[Second]:
-    """The seconds of the judged window before the current one."""
-    window = len(series.ring)
-    return [kept for at in range(second - window + 1, second) if (kept := series.ring[at % window]) is not None]
-
-
 def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
     name, awake, status, rungs, current, current_offset, current_count, current_total, past, parts, ring, *rest = item
     series = subject.add_series(name, compiled)
@@ -122,7 +116,6 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
         series.ladder.remember([tuple(rung) for rung in rungs])
     series.current = current
     series.current_offset = current_offset
-    series.current_count, series.current_total = current_count, _unpack(current_total)
     series.summed = len(current)
     for at, values, last_ts, part in past:
         kept = Second(at, values, last_ts)
@@ -131,18 +124,12 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
     series.parts = [Part() if part is None else _load_part(part) for part in parts]
     past_seconds = {kept.at: kept for kept in series.past}
     series.folded = past_seconds.get(subject.second)
-    series.count = series.fast_count = current_count
-    series.total = series.fast_total = series.current_total
-    for at, count, packed, offset in ring:
+    seconds = []
+    for at, count, total, offset in ring:
         kept = past_seconds.get(at) or Second(at, [], 0)
-        total = _unpack(packed)
-        kept.begin(count, total, offset)
-        series.ring[at % series.spec.window] = kept
-        series.count += count
-        series.total += total
-        if at > subject.second - series.spec.fast_window:
-            series.fast_count += count
-            series.fast_total += total
+        kept.begin(count, _unpack(total), offset)
+        seconds.append(kept)
+    series.take_window(seconds, current_count, _unpack(current_total), subject.second)
     series.max_ts, series.run_value, series.run_count, series.run_ts, series.late, series.refused, judged_count, judged_total = rest
     series.judged_count, series.judged_total = judged_count, _unpack(judged_total)
     if awake:

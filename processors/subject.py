@@ -390,20 +390,7 @@ def _rebound(old: Series, compiled: Compiled, timing: SubjectTiming, second: int
         new.begin_judging()
     elif new.ladder is not None and old.ladder is not None:
         new.ladder.inherit(old.ladder)
-        kept = min(spec.window, old.spec.window)
-        for at in range(second - kept + 1, second + 1):
-            judged = old.ring[at % old.spec.window]
-            if judged is not None:
-                new.ring[at % spec.window] = judged
-                new.count += judged.count
-                new.total += judged.total
-                if at > second - spec.fast_window:
-                    new.fast_count += judged.count
-                    new.fast_total += judged.total
-        new.current_count, new.current_total = old.current_count, old.current_total
-        new.count += new.current_count
-        new.total += new.current_total
-        new.fast_count += new.current_count
-        new.fast_total += new.current_total
+        seconds = old.window_before(second, min(spec.window, old.spec.window))
+        new.take_window(seconds, old.current_count, old.current_total, second)
         new.summed = old.summed
     return new

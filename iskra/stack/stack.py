@@ -187,8 +187,7 @@ class Stack:
     def _worker(self, running: Running, namespace: str, number: int = 1) -> Part:
         arguments = ["worker", "--kafka", running.kafka, "--namespace", namespace, "--instance-id", f"{namespace}-worker-{number}"]
         arguments += ["--partitions", str(self.settings.partitions), *self.settings.worker_options, *self._config()]
-        name = self._name("worker", namespace)
-        return self._with_metrics(running, name if number == 1 else f"{name}-{number}", arguments)
+        return self._with_metrics(running, _numbered(self._name("worker", namespace), number), arguments)
 
     def _sink(self, running: Running, namespace: str) -> Part:
         arguments = ["sink", "clickhouse", "--kafka", running.kafka, "--clickhouse", running.clickhouse, "--namespace", namespace]
@@ -224,8 +223,8 @@ class Stack:
     def _reporter(self, running: Running) -> Part:
         arguments = ["reporter", "--kafka", running.kafka]
         # in the other namespaces time is virtual: it says nothing about latency
-        further = [f"worker-{number}" for number in range(2, self.settings.workers + 1)]
-        for name in ("worker", *further, "sink", "gateway"):
+        workers = [_numbered("worker", number) for number in range(1, self.settings.workers + 1)]
+        for name in (*workers, "sink", "gateway"):
             if name in running.metrics:
                 arguments += ["--metrics", running.metrics[name]]
         return Part(name="reporter", command=_iskra(*arguments), env=self._env, nice=BACKGROUND_NICE)
@@ -269,6 +268,10 @@ class Stack:
 def _stop_order(names: Sequence[str]) -> list[list[str]]:
     kinds = (("reporter", "gateway"), ("worker",), ("sink", "notify"), ("store", "kafka"))
     return [[name for name in names if name.split("-", 1)[0] in kind] for kind in kinds]
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
 
 
 def _iskra(*arguments: str) -> list[str]:
