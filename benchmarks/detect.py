@@ -129,14 +129,16 @@ class _Wire:
         produce(self._producer, self._topic, value, key, partition_for(key, DEFAULT_PARTITIONS))
 
     def read(self, timeout: float) -> None:
-        """Takes what has come, or what comes first within `timeout` s."""
+        """Takes what has come, or waits up to `timeout` s for what comes first. One by one: `consume` would wait for many."""
         self._producer.poll(0)
-        for message in self._consumer.consume(500, timeout):
+        message = self._consumer.poll(timeout)
+        while message is not None:
             now = time.perf_counter()
             topic = self._names[message.topic() or ""]
             began = self.waiting.pop(cause_of(topic, message.value() or b"{}"), None)
             if began is not None:
                 self.delays[topic].append((now - began) * 1000)
+            message = self._consumer.poll(0)
 
     def read_on(self, patience: float) -> float:
         """Reads until nothing is waited for, or nothing of it has come for `patience` s; gives when the last of it came."""
@@ -171,7 +173,8 @@ def _probe(kafka: str, seconds: float) -> tuple[dict[str, list[float]], dict[str
         if passed >= sent * pause:
             wire.send(*next(points))
             sent += 1
-        wire.read(0.001)
+        else:
+            wire.read(sent * pause - passed)
     wire.read_on(LATE_S)
     return wire.delays, wire.close()
 
