@@ -3,27 +3,31 @@ still means that nothing is measured any more, and `stuck` is then the right wor
 
 With the figures of the last `HORIZON_S` seconds:
 
-    clarity = 0.50 + 0.35 · s − 0.10 · m ÷ (m + 10 ms)           s: share of verdicts within 20 ms, m: their mean latency
-    chaos   = 0.30 + 0.60 · v ÷ (v + 1.5)                        v: the latency's standard deviation ÷ its mean
+    clarity = 0.50 + 0.35 · s − 0.10 · m ÷ (m + 30 ms)           s: share of outputs in time (`PROMISES_MS`), m: mean of our own latencies
+    chaos   = 0.38 + 0.50 · v ÷ (v + 1.5)                        v: their standard deviation ÷ m
     trust   = a² · (0.75 + 0.10 · r ÷ (r + 4))                   a: share of points accepted, r: points accepted a second
     pain    = 0.30 + 0.60 · x ÷ (x + 2)                          x: seconds of lag + seconds until parts answer + 2 · errors a second
 
-A healthy run has s = 1, m ≈ 10 ms, v ≈ 0.5, a = 1, r of some hundreds, x ≈ 0.01: it stands at 0.80, 0.45, 0.85 and 0.30.
+A healthy run has s = 1, m ≈ 30 ms, v ≈ 0.25, a = 1, r of some hundreds, x ≈ 0.01: it stands at 0.80, 0.45, 0.85 and 0.30.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
+
+from schemas.topics import STATUS, WINDOWS
 
 HORIZON_S = 60.0
 """Figures are those of so many seconds: several windows of 10 s close in them, so there are verdicts even in a quiet system."""
 
-WITHIN_MS = 20.0
-"""The promise about verdicts (docs/performance.md)."""
+PROMISES_MS: Mapping[str, float] = {STATUS: 20.0, WINDOWS: 100.0}
+"""By topic, how soon an output can be read after the point that caused it. Windows go behind verdicts (ADR 9), and the producer
+gathers them for 20 ms; they are in time when the live page can show them within its tenth of a second."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +36,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         at: s, of a clock that does not go back.
         points, refused: points read by the workers, and records or items that they refused.
-        verdicts, within: verdicts of the workers, and those within 20 ms (cumulative histogram).
+        verdicts, within: verdicts of the workers, and those that kept their promise (cumulative histogram).
         lag: records that workers and sinks have not applied.
         errors: what went wrong inside: gaps, refused commits, dropped ticks, engine errors, retries of the sink.
         answer_s: mean seconds that the processes took to answer. silent: processes that did not.
@@ -49,17 +53,30 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     silent: int = 0
 
 
+class Latency(msgspec.Struct, frozen=True):
+    """One of our own points came back. at: s, of the looks' clock. ms: after how long. topic: as a verdict or as a window."""
+
+    at: float
+    ms: float
+    topic: str
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the promise about its topic was kept."""
+        return self.ms <= PROMISES_MS[self.topic]
+
+
 class History:
     """The looks and measured latencies of the last `HORIZON_S` seconds."""
 
     def __init__(self) -> None:
         self._looks: deque[Snapshot] = deque()
-        self._latencies: deque[tuple[float, float]] = deque()
+        self._latencies: deque[Latency] = deque()
         self._measured = False
 
-    def measured(self, at: float, latency_ms: float) -> None:
-        """One of our own points came back as a verdict or a window after so many ms."""
-        self._latencies.append((at, latency_ms))
+    def measured(self, latency: Latency) -> None:
+        """One more of our own points came back."""
+        self._latencies.append(latency)
         self._measured = True
 
     def vitals(self, now: Snapshot) -> dict[str, float]:
@@ -67,35 +84,35 @@ class History:
         self._looks.append(now)
         while len(self._looks) > 2 and self._looks[1].at <= now.at - HORIZON_S:
             self._looks.popleft()
-        while self._latencies and self._latencies[0][0] < now.at - HORIZON_S:
+        while self._latencies and self._latencies[0].at < now.at - HORIZON_S:
             self._latencies.popleft()
         if len(self._looks) < 2:
             return {}
-        return vitals(self._looks, [latency for _, latency in self._latencies], silent_path=self._measured and not self._latencies)
+        return vitals(self._looks, self._latencies, silent_path=self._measured and not self._latencies)
 
 
-def vitals(looks: Sequence[Snapshot], latencies_ms: Sequence[float], *, silent_path: bool) -> dict[str, float]:
+def vitals(looks: Sequence[Snapshot], latencies: Collection[Latency], *, silent_path: bool) -> dict[str, float]:
     """The formulas.
 
     Args:
         looks: two or more, ascending in time.
-        latencies_ms: from our own points to what they caused, as a reader sees it.
-        silent_path: points were sent and nothing came back for the whole horizon, though it did before: no verdict is in time.
+        latencies: from our own points to what they caused, as a reader sees it.
+        silent_path: points were sent and nothing came back for the whole horizon, though it did before: nothing is in time.
     Returns:
         Values in 0 … 1 by vital; clarity and chaos are absent while no latency is known.
     """
     grown = growth(looks)
     seconds = max(looks[-1].at - looks[0].at, 1e-3)
     found: dict[str, float] = {}
-    if latencies_ms or silent_path:
-        own_within = sum(latency <= WITHIN_MS for latency in latencies_ms)
-        all_verdicts = len(latencies_ms) + grown["verdicts"]
-        share = (own_within + grown["within"]) / all_verdicts if latencies_ms else 0.0
-        slow = 1 - 10 / (statistics.fmean(latencies_ms) + 10) if latencies_ms else 1.0
-        found["clarity"] = 0.50 + 0.35 * share - 0.10 * slow
-    if len(latencies_ms) >= 2 and (mean := statistics.fmean(latencies_ms)) > 0:
-        variation = statistics.pstdev(latencies_ms) / mean
-        found["chaos"] = 0.30 + 0.60 * variation / (variation + 1.5)
+    own = [latency.ms for latency in latencies]
+    mean = statistics.fmean(own) if own else math.inf
+    if own or silent_path:
+        in_time = sum(latency.in_time for latency in latencies) + grown["within"]
+        share = in_time / (len(own) + grown["verdicts"]) if own else 0.0
+        found["clarity"] = 0.50 + 0.35 * share - 0.10 * (1 - 30 / (mean + 30))
+    if len(own) >= 2 and mean > 0:
+        variation = statistics.pstdev(own) / mean
+        found["chaos"] = 0.38 + 0.50 * variation / (variation + 1.5)
     if grown["points"]:
         accepted = max(0.0, 1 - grown["refused"] / grown["points"])
         rate = accepted * grown["points"] / seconds

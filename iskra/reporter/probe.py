@@ -19,9 +19,10 @@ from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import Producer as KafkaProducer
 
 from iskra.client.kafka import CLIENT_SETTINGS, partition_count
+from iskra.reporter.figures import PROMISES_MS, Latency
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import DEFAULT_TENANT, Point
-from schemas.topics import HEADER_ID, POINTS, STATUS, WINDOWS, full_name
+from schemas.topics import HEADER_ID, POINTS, full_name
 
 SUBJECT = "iskra"
 _KEPT = 600
@@ -34,12 +35,12 @@ class Probe:
     """Publishes the vitals and measures their way.
 
     Args:
-        kafka, namespace: where. measured: called with (monotonic s, latency in ms) from the reading thread.
+        kafka, namespace: where. measured: called for each output that a point of ours caused, from the reading thread.
     Raises:
         iskra.client.ClientError: the broker does not answer, or lacks the topics.
     """
 
-    def __init__(self, kafka: str, namespace: str, measured: Callable[[float, float], None]) -> None:
+    def __init__(self, kafka: str, namespace: str, measured: Callable[[Latency], None]) -> None:
         self._topic = full_name(namespace, POINTS)
         self._key = subject_key(DEFAULT_TENANT, SUBJECT)
         self._measured = measured
@@ -69,8 +70,8 @@ class Probe:
                 "log_level": 2,
             }
         )
-        places = [TopicPartition(full_name(namespace, topic), self._partition, OFFSET_END) for topic in (WINDOWS, STATUS)]
-        self._consumer.assign(places)
+        self._topics = {full_name(namespace, topic): topic for topic in PROMISES_MS}
+        self._consumer.assign([TopicPartition(name, self._partition, OFFSET_END) for name in self._topics])
         self._thread = threading.Thread(target=self._read, name="reporter-probe", daemon=True)
         self._thread.start()
 
@@ -107,7 +108,7 @@ class Probe:
             arrived = time.monotonic()
             began = self._began(dict(message.headers() or ()).get(HEADER_ID))
             if began is not None:
-                self._measured(arrived, (arrived - began) * 1000)
+                self._measured(Latency(arrived, (arrived - began) * 1000, self._topics[message.topic() or ""]))
 
     def _began(self, output_id: Any) -> float | None:
         """When the record was sent that caused this output; None: it was not ours, or a tick."""

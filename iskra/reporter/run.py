@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import structlog
 
 from iskra.client import ClientError
-from iskra.reporter.figures import History
+from iskra.reporter.figures import History, Latency
 from iskra.reporter.probe import Probe
 from iskra.reporter.scrape import Scraper
 
@@ -28,9 +28,9 @@ def run(kafka: str, namespace: str, urls: Sequence[str], stop: threading.Event) 
     history = History()
     lock = threading.Lock()
 
-    def measured(at: float, latency_ms: float) -> None:
+    def measured(latency: Latency) -> None:
         with lock:
-            history.measured(at, latency_ms)
+            history.measured(latency)
 
     probe: Probe | None = None
     while probe is None and not stop.is_set():

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from iskra.reporter.figures import WITHIN_MS, Snapshot
+from iskra.reporter.figures import PROMISES_MS, Snapshot
+from schemas.topics import STATUS
 
 ANSWER_TIMEOUT_S = 0.8
 """A look must be over before the next second's; a process that does not answer in time counts as silent."""
@@ -67,7 +68,7 @@ def summed(texts: Iterable[str], *, at: float, answer_s: float, silent: int) -> 
                         totals["errors"] += sample.value
                 elif sample.name == "iskra_worker_verdict_seconds_count":
                     totals["verdicts"] += sample.value
-                elif sample.name == "iskra_worker_verdict_seconds_bucket" and float(sample.labels["le"]) == WITHIN_MS / 1000:
+                elif sample.name == "iskra_worker_verdict_seconds_bucket" and float(sample.labels["le"]) == PROMISES_MS[STATUS] / 1000:
                     totals["within"] += sample.value
     return Snapshot(at=at, answer_s=answer_s, silent=silent, **totals)
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iskra import config_files
-from iskra.reporter.figures import HORIZON_S, History, Snapshot, growth, vitals
+from iskra.reporter.figures import HORIZON_S, History, Latency, Snapshot, growth, vitals
 from iskra.reporter.scrape import summed
+from schemas.topics import STATUS, WINDOWS
 
 WORKER = """\
 # TYPE iskra_worker_points counter
@@ -45,6 +46,14 @@ snapshots = st.builds(
 )
 
 
+latencies = st.builds(Latency, st.just(0.0), st.floats(0, 1e5), st.sampled_from((STATUS, WINDOWS)))
+
+
+def windows(*ms: float) -> list[Latency]:
+    """So many of our own windows, each read after so many ms."""
+    return [Latency(60.0, one, WINDOWS) for one in ms]
+
+
 def test_the_processes_answers_are_summed() -> None:
     """Over partitions and processes; unknown figures are passed over; an engine error is an error, too."""
     look = summed([WORKER, SINK], at=1.5, answer_s=0.01, silent=1)
@@ -52,7 +61,7 @@ def test_the_processes_answers_are_summed() -> None:
 
 
 def healthy(seconds: int, *, seed: int = 0) -> list[dict[str, float]]:
-    """The vitals of a run with 200 points/s, latencies around 10 ms, answers after about 5 ms."""
+    """The vitals of a run with 200 points/s, windows after about 30 ms, now and then a verdict after 5 ms, answers after about 5 ms."""
     rng = random.Random(seed)
     history = History()
     found = []
@@ -61,7 +70,9 @@ def healthy(seconds: int, *, seed: int = 0) -> list[dict[str, float]]:
         at += 1 + rng.uniform(0, 0.002)
         if second % 10 == 9:
             for _ in range(4):
-                history.measured(at, max(2.0, rng.gauss(10, 4)))
+                history.measured(Latency(at, max(22.0, rng.gauss(30, 8)), WINDOWS))
+        if second % 60 == 30:
+            history.measured(Latency(at, rng.uniform(3, 8), STATUS))
         found.append(history.vitals(Snapshot(at=at, points=200.0 * second, answer_s=rng.uniform(0.003, 0.008))))
     return found
 
@@ -91,28 +102,36 @@ def test_a_path_that_fell_silent_is_unclear() -> None:
     """Latencies came, then none for the whole horizon: no verdict is in time."""
     history = History()
     history.vitals(Snapshot(at=0.0))
-    history.measured(0.5, 5.0)
-    assert history.vitals(Snapshot(at=1.0))["clarity"] == pytest.approx(0.85 - 0.1 / 3)
+    history.measured(Latency(0.5, 10.0, STATUS))
+    assert history.vitals(Snapshot(at=1.0))["clarity"] == pytest.approx(0.85 - 0.1 / 4)
     assert history.vitals(Snapshot(at=2.0 + HORIZON_S))["clarity"] == pytest.approx(0.40)
+
+
+def test_a_window_may_take_what_a_verdict_may_not() -> None:
+    """Windows go behind verdicts: 60 ms are in time for one, and late for the other."""
+    calm = [Snapshot(at=0.0), Snapshot(at=60.0, points=6000)]
+    assert vitals(calm, windows(60), silent_path=False)["clarity"] == pytest.approx(0.85 - 0.1 * 2 / 3)
+    assert vitals(calm, [Latency(60.0, 60.0, STATUS)], silent_path=False)["clarity"] == pytest.approx(0.50 - 0.1 * 2 / 3)
 
 
 def test_each_trouble_moves_its_vital() -> None:
     """Late verdicts, uneven latency, refused points, lag, errors and silent processes."""
     calm = [Snapshot(at=0.0), Snapshot(at=60.0, points=6000)]
-    base = vitals(calm, [9, 10, 11], silent_path=False)
-    assert vitals(calm, [30, 31, 32], silent_path=False)["clarity"] < 0.5
-    assert vitals([calm[0], Snapshot(at=60.0, points=6000, verdicts=97, within=0)], [9, 10, 11], silent_path=False)["clarity"] < 0.5
-    assert vitals(calm, [1, 1, 1, 1, 1, 1, 1, 60], silent_path=False)["chaos"] > 0.6
-    assert vitals([calm[0], Snapshot(at=60.0, points=6000, refused=1200)], [9, 10, 11], silent_path=False)["trust"] < 0.6
+    own = windows(29, 30, 31)
+    base = vitals(calm, own, silent_path=False)
+    assert vitals(calm, windows(110, 120, 130), silent_path=False)["clarity"] < 0.5
+    assert vitals([calm[0], Snapshot(at=60.0, points=6000, verdicts=97, within=0)], own, silent_path=False)["clarity"] < 0.5
+    assert vitals(calm, windows(25, 25, 25, 25, 25, 25, 25, 600), silent_path=False)["chaos"] > 0.6
+    assert vitals([calm[0], Snapshot(at=60.0, points=6000, refused=1200)], own, silent_path=False)["trust"] < 0.6
     for worse in ({"lag": 200.0}, {"errors": 60.0}, {"silent": 2}):
         look = Snapshot(at=60.0, points=6000, **worse)
-        assert vitals([calm[0], look], [9, 10, 11], silent_path=False)["pain"] > 0.5 > base["pain"]
+        assert vitals([calm[0], look], own, silent_path=False)["pain"] > 0.5 > base["pain"]
 
 
-@given(st.lists(snapshots, min_size=2, max_size=5), st.lists(st.floats(0, 1e5), max_size=5), st.booleans())
-def test_vitals_are_always_vitals(looks: list[Snapshot], latencies: list[float], silent: bool) -> None:
+@given(st.lists(snapshots, min_size=2, max_size=5), st.lists(latencies, max_size=5), st.booleans())
+def test_vitals_are_always_vitals(looks: list[Snapshot], own: list[Latency], silent: bool) -> None:
     """Whatever the figures, each value lies in 0 to 1."""
-    assert all(0 <= value <= 1 for value in vitals(looks, latencies, silent_path=silent).values())
+    assert all(0 <= value <= 1 for value in vitals(looks, own, silent_path=silent).values())
 
 
 def test_a_counter_that_fell_belongs_to_a_process_that_began_anew() -> None:

@@ -11,17 +11,18 @@ import pytest
 from confluent_kafka import Producer as KafkaProducer
 
 from iskra.client import Consumer, Point
+from iskra.reporter.figures import Latency
 from iskra.reporter.probe import Probe
 from iskra.reporter.run import run
-from schemas.topics import full_name
+from schemas.topics import WINDOWS, full_name
 
 pytestmark = pytest.mark.kafka
 
 
 def test_a_window_that_our_point_caused_gives_one_latency(kafka: str, namespace: str) -> None:
     """Found by the position in the id; outputs of ticks, of others and of unknown records give none."""
-    found: list[tuple[float, float]] = []
-    probe = Probe(kafka, namespace, lambda at, ms: found.append((at, ms)))
+    found: list[Latency] = []
+    probe = Probe(kafka, namespace, found.append)
     try:
         probe.publish({}, 1)
         probe.publish({"clarity": 0.8, "pain": 0.3}, 1_767_225_600_000)
@@ -39,12 +40,12 @@ def test_a_window_that_our_point_caused_gives_one_latency(kafka: str, namespace:
                 (b"default/iskra", f"{first.partition}-T17-0-0-k"),
                 (b"default/iskra", f"{first.partition}-{first.offset}-0-0-k"),
             ):
-                writer.produce(full_name(namespace, "slo.windows"), b"{}", key, first.partition, headers={"id": output_id.encode()})
+                writer.produce(full_name(namespace, WINDOWS), b"{}", key, first.partition, headers={"id": output_id.encode()})
             writer.flush(20)
             threading.Event().wait(0.05)
     finally:
         probe.close()
-    assert all(ms > 0 for _, ms in found)
+    assert all(latency.ms > 0 and latency.topic == WINDOWS for latency in found)
     assert probe.published == 2
 
 
