@@ -19,12 +19,12 @@ from streams.epoch import Epoch
 LATER = frozenset((WINDOWS, SIGNALS))
 """Topics whose outputs wait."""
 
-BOUND = 4_000
-"""So many wait at most: what 1,000 subjects of four metrics close at once. Beyond, the oldest go at once: the room that
+BOUND = 8_000
+"""So many wait at most: what 1,000 subjects of four metrics close at a full minute. Beyond, the oldest go at once: the room that
 back-pressure leaves (`max_unacknowledged`, 20,000) must mostly be what is on its way, and one tick may close 100,000."""
 
-AGE_S = 0.2
-"""So long an output waits at most while fetch rounds come without end."""
+AGE_S = 2.0
+"""After so long an output's turn has come though fetch rounds come without end: what one closing leaves goes in a second."""
 
 SLICE_S = 0.001
 """Sending hands the event loop over after so long: a round that has just come waits for no longer."""
