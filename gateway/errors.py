@@ -13,7 +13,15 @@ class Problem(msgspec.Struct, frozen=True):
     detail: str
 
 
-def problem(status: int, detail: str, retry_after: int | None = None) -> HTTPException:
-    """An error to raise; `retry_after` in seconds for 429 and 503."""
-    headers = None if retry_after is None else {"Retry-After": str(retry_after)}
+def problem(status: int, detail: str, retry_after: int | None = None, *, unread: bool = False) -> HTTPException:
+    """An error to raise.
+
+    Args:
+        status: from 400 on. detail: what was expected, or what is away. retry_after: s, for 429 and 503.
+        unread: the request's body was not read to its end. The server then closes the connection, and a client that is not told
+            so loses the next request that it sends there.
+    """
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    if unread:
+        headers["Connection"] = "close"
     return HTTPException(detail=detail, status_code=status, headers=headers)

@@ -150,12 +150,13 @@ def kind_of(content_type: str, encoding: str) -> bool:
     if encoding not in ("", "identity") or (
         charset.startswith("charset") and charset.replace('"', "") not in ("charset=utf-8", "charset=utf8")
     ):
-        raise problem(415, "expected an uncompressed body in UTF-8")
+        raise problem(415, "expected an uncompressed body in UTF-8", unread=True)
     if kind in LINES_TYPES:
         return True
     if kind in JSON_TYPES:
         return False
-    raise problem(415, f"expected Content-Type application/json or application/x-ndjson, got {kind[:80] or 'none'}")
+    detail = f"expected Content-Type application/json or application/x-ndjson, got {kind[:80] or 'none'}"
+    raise problem(415, detail, unread=True)
 
 
 async def read_body(request: Request[Any, Any, Any], limit: int) -> bytes:
@@ -166,13 +167,13 @@ async def read_body(request: Request[Any, Any, Any], limit: int) -> bytes:
     """
     told = request.headers.get("content-length", "")
     if told.isdigit() and int(told) > limit:
-        raise problem(413, f"body of {told} bytes, at most {limit}")
+        raise problem(413, f"body of {told} bytes, at most {limit}", unread=True)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
-            raise problem(413, f"body longer than {limit} bytes")
+            raise problem(413, f"body longer than {limit} bytes", unread=True)
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -230,7 +231,7 @@ def route(publisher: Publisher) -> HTTPRouteHandler:
         headers = request.headers
         lines = kind_of(headers.get("content-type", ""), headers.get("content-encoding", ""))
         if publisher.requests >= limits.in_flight_requests or publisher.size >= limits.in_flight_bytes:
-            raise problem(429, "too many requests at once", RETRY_AFTER_S)
+            raise problem(429, "too many requests at once", RETRY_AFTER_S, unread=True)
         publisher.requests += 1
         publisher.metrics.in_flight.set(publisher.requests)
         size = 0

@@ -39,8 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     instance: str
     admission: Admission = Admission()
     block_rows: int = 100_000
-    points_linger: float = 1.0
-    outputs_linger: float = 1.0
+    points_linger: float = 0.5
+    outputs_linger: float = 0.3
     lease: float = 3.0
     timeout: float = 30.0
     metrics_host: str = "127.0.0.1"

@@ -128,8 +128,10 @@ def test_an_unreadable_body_is_a_dead_letter_too(http: httpx.Client, kafka: str,
     ],
 )
 def test_other_content_types_are_415(http: httpx.Client, headers: dict[str, str]) -> None:
-    """Only JSON and NDJSON in UTF-8, uncompressed, are read."""
-    assert http.post(PATH, content=b"{}", headers=headers).status_code == 415
+    """Only JSON and NDJSON in UTF-8, uncompressed, are read. The connection ends with the refusal, and the client is told so."""
+    answer = http.post(PATH, content=b"{}", headers=headers)
+    assert answer.status_code == 415
+    assert answer.headers["Connection"] == "close"
 
 
 def test_a_body_over_eight_mebibytes_is_413_told_or_streamed(http: httpx.Client) -> None:
