@@ -128,7 +128,7 @@ def route(publisher: Publisher) -> HTTPRouteHandler:
     async def command(request: Request[Any, Any, Any]) -> Response[Taken]:
         headers = request.headers
         if kind_of(headers.get("content-type", ""), headers.get("content-encoding", "")):
-            raise problem(415, "expected Content-Type application/json")
+            raise problem(415, "expected Content-Type application/json", unread=True)
         return Response(await append(publisher, read_command(await read_body(request, MAX_BODY))))
 
     return command

@@ -251,7 +251,7 @@ class Outputs:
         return len(self._lane) + len(self.producer) + len(self._behind)
 
     def send_overdue(self) -> None:
-        """To be called after each round: what has waited too long is sent."""
+        """To be called again and again while rounds come: what has waited too long is sent."""
         self._round_at = time.monotonic()
         self._lane.send_overdue()
 

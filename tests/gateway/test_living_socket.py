@@ -149,7 +149,8 @@ def test_what_is_no_command_is_told_by_field(http: httpx.Client, body: Any, fiel
 
 def test_only_json_of_a_sane_size_is_a_command(http: httpx.Client) -> None:
     """415 and 413 as for points."""
-    assert http.post("/api/v1/commands", content="x", headers={"Content-Type": "application/x-ndjson"}).status_code == 415
+    lines = http.post("/api/v1/commands", content="x", headers={"Content-Type": "application/x-ndjson"})
+    assert (lines.status_code, lines.headers["Connection"]) == (415, "close")
     assert http.post("/api/v1/commands", content="x", headers={"Content-Type": "text/plain"}).status_code == 415
     assert http.post("/api/v1/commands", content="[" * 20_000, headers={"Content-Type": "application/json"}).status_code == 413
 
