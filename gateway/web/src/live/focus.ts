@@ -109,14 +109,15 @@ export class Focus {
   /**
    * Fetches what happened before the page looked, and after each cut what was missed.
    *
+   * @param signals names of signals that it may have published
    * @param until newest known time of the subject (ms)
    */
-  fetchPast(metrics: string[], until: number): void {
+  fetchPast(metrics: string[], signals: readonly string[], until: number): void {
     this.abort.abort();
     this.abort = new AbortController();
     this.asked.clear();
     const { signal } = this.abort;
-    const names = new Set([...metrics, ...this.tracks.keys()]);
+    const names = new Set([...metrics, ...signals, ...this.tracks.keys()]);
     this.pastPoints = "loading";
     this.pastVerdicts = "loading";
     Promise.all([...names].map((metric) => this.fetchSeries(metric, until))).then((all) => {
@@ -125,20 +126,22 @@ export class Focus {
       this.changed();
     });
     this.fetchVerdicts(signal);
-    this.fetchSeam([...names], until, SEAM_TRIES);
+    this.fetchSeam(metrics, signals, until, SEAM_TRIES);
   }
 
   /** Asks once more a little later: rows reach the store after the verdicts reach the page, of a silent subject for the last time. */
-  private fetchSeam(names: string[], until: number, tries: number): void {
+  private fetchSeam(metrics: string[], signals: readonly string[], until: number, tries: number): void {
     const { signal } = this.abort;
     clearTimeout(this.late);
     this.late = window.setTimeout(() => {
       this.asked.clear();
-      const empty = names.filter((metric) => !this.tracks.has(metric));
+      const empty = metrics.filter((metric) => !this.tracks.has(metric));
+      // few subjects publish signals: those that did not come are asked for this once
+      const silent = signals.filter((name) => !this.tracks.has(name));
       for (const metric of this.tracks.keys()) this.fetchSeries(metric, this.newest, 60);
-      for (const metric of empty) this.fetchSeries(metric, until);
+      for (const name of [...empty, ...silent]) this.fetchSeries(name, until);
       this.fetchVerdicts(signal);
-      if (empty.length && tries > 1) this.fetchSeam(names, until, tries - 1);
+      if (empty.length && tries > 1) this.fetchSeam(metrics, [], until, tries - 1);
     }, SEAM);
   }
 

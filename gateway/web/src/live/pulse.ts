@@ -3,6 +3,7 @@
 import type { Config, Delta, Hello, ServerMessage, Snapshot, Status } from "../contract";
 import type { LifeLine } from "../life";
 import { byNeed, type Need, NO_NEED, needOf } from "../logic/need";
+import { SIGNALS } from "../logic/view";
 import { Beat } from "./beat";
 import { Focus } from "./focus";
 import { Link } from "./link";
@@ -148,7 +149,7 @@ export class Pulse {
     const times = [row?.lastTs ?? 0, ...[...(row?.statuses.values() ?? [])].map((s) => s.since)];
     focus.move(Math.max(...times), now);
     const metrics = new Set([...Object.keys(this.config?.metrics ?? {}), ...(row?.statuses.keys() ?? [])]);
-    focus.fetchPast([...metrics], focus.newest || now);
+    focus.fetchPast([...metrics], SIGNALS, focus.newest || now);
   }
 
   private subscribe(): void {

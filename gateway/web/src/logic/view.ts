@@ -18,6 +18,16 @@ import {
 
 /** A published signal wins over the computed one for so long (ms of subject time). */
 const SIGNAL_TTL = 300_000;
+/** The signals that the page shows, or computes with, where the subject publishes them itself. */
+export const SIGNALS = [
+  "volatility",
+  "heartbeat",
+  "delta_rhythm",
+  "drift",
+  "interruptions",
+  "coherence",
+  "vitality",
+] as const;
 /** What the engine told of a signal is preferred for so long (ms); later the page's own figure, which moves on, is nearer. */
 const FRESH = 15_000;
 
@@ -59,7 +69,7 @@ export function viewOf(focus: Focus, config: Config, now: number | null): View {
   for (const [metric, track] of focus.tracks) {
     curves.set(metric, track.curve(second - SPAN, second, windowOf(config, metric)));
   }
-  const published = (name: string): number | null => {
+  const published = (name: (typeof SIGNALS)[number]): number | null => {
     const track = focus.tracks.get(name);
     return track && track.newest > time - SIGNAL_TTL ? track.last : null;
   };
