@@ -24,7 +24,20 @@ class Emission:
     it; a tick of `evaluate` has no place of its own, so that its ids tell `label`. `log_time` (ms) is the partition's.
     """
 
-    __slots__ = ("_index", "_next", "_subject", "config", "index", "label", "log_time", "offset", "outputs", "partition", "topic")
+    __slots__ = (
+        "_index",
+        "_next",
+        "_prefix",
+        "_subject",
+        "config",
+        "index",
+        "label",
+        "log_time",
+        "offset",
+        "outputs",
+        "partition",
+        "topic",
+    )
 
     def __init__(self, topic: str, partition: int) -> None:
         self.topic = topic
@@ -37,6 +50,7 @@ class Emission:
         self.outputs: list[Output] = []
         self._next = 0
         self._index = -1
+        self._prefix = ""
         self._subject = b""
 
     def begin(self, partition: int, offset: int, label: str | None = None) -> None:
@@ -61,7 +75,8 @@ class Emission:
             self._index = self.index
             self._subject = key
             self._next = 0
-        return f"{self.partition}-{self.label or self.offset}-{self.index}-{self._next}-{hashed}"
+            self._prefix = f"{self.partition}-{self.label or self.offset}-{self.index}-"
+        return f"{self._prefix}{self._next}-{hashed}"
 
     def take_back(self, mark: int) -> None:
         """Drops the outputs from the place `mark` on."""

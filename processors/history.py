@@ -54,13 +54,16 @@ class History:
 
     def slope(self, number: int) -> float | None:
         """Slope a minute by least squares over the last `number` windows; None: one is empty."""
-        middle = (number - 1) / 2
+        means, size = self.means, self.size
+        place = (self.end // self.length - number + 1) % size
+        distance = -(number - 1) / 2
         above = below = 0.0
-        for i in range(number):
-            x = self.mean(number - 1 - i)
+        for _ in range(number):
             # the mean of the values falls out: the places' distances from the middle add up to nothing
-            above += (i - middle) * x
-            below += (i - middle) * (i - middle)
+            above += distance * means[place]
+            below += distance * distance
+            distance += 1
+            place = place + 1 if place + 1 < size else 0
         return None if isnan(above) or not below else above / below * (60 / self.length)
 
 

@@ -80,10 +80,9 @@ class Intake:
                         series.run_value = value_int
                         series.run_count = 1
                         series.run_ts = ts
-                    current = series.current
-                    if not current and series.folded is None:
+                    if series.is_new_second():
                         series.current_offset = emission.offset
-                    current.append(value_int)
+                    series.points.append(value_int)
                     series.max_ts = subject.time = ts
                     subject.point_tick = tick
                     continue

@@ -122,7 +122,7 @@ class Life:
     def point(self, now: int, second: int, ladders: list[Series | None], emission: Emission) -> None:
         """A judging at a point, at the subject time `now` (ms), which stands in `second`."""
         for series in ladders:
-            if series is not None and len(series.current) != series.summed:
+            if series is not None and len(series.points) != series.summed:
                 series.sync(second)
         self._take_vitals(ladders)
         self.signals.expire(now, self.facts)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from math import nextafter
+from operator import mul
+
+from mypy_extensions import i64
 
 from schemas.outputs import Priority
 from schemas.points import MAX_VALUE, VALUE_SCALE
@@ -12,6 +15,8 @@ PRIORITIES: tuple[Priority, ...] = ("P0", "P1", "P2")
 _HALF_WAY = 1.5 * 2**52
 """Between 2⁵² and 2⁵³ doubles are the integers: adding this to a small number rounds it as the machine does, half to even."""
 _SMALL = float(2**51)
+_SQUARE_FITS = 3_000_000_000
+"""Up to it a square stands in 63 bits."""
 
 
 def to_int(value: float) -> int:
@@ -25,6 +30,21 @@ def to_int(value: float) -> int:
 def to_float(value: int) -> float:
     """integer ÷ 10⁹, rounded once to the nearest double."""
     return value / VALUE_SCALE
+
+
+def sum_of_squares(ordered: list[int]) -> int:
+    """Σ x² of sorted integers."""
+    if ordered[0] < -_SQUARE_FITS or ordered[-1] > _SQUARE_FITS:
+        return sum(map(mul, ordered, ordered))
+    # the sum may leave 64 bits, so its halves are added up
+    low: i64 = 0
+    high: i64 = 0
+    for value in ordered:
+        x: i64 = value
+        square = x * x
+        low += square & 0xFFFFFFFF
+        high += square >> 32
+    return (int(high) << 32) + int(low)
 
 
 def float_at_most(bound: int) -> float:

@@ -6,7 +6,7 @@ state restored from a checkpoint answers as the one that never stopped. The bins
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 EXACT = 4096
 """Up to so many values a window's quantiles are exact."""
@@ -45,7 +45,7 @@ def rank(percent: int, count: int) -> int:
     return -(-percent * count // 100)
 
 
-def quantile(percent: int, count: int, ordered: list[int], bins: dict[int, int] | None) -> int:
+def quantile(percent: int, count: int, ordered: Sequence[int], bins: dict[int, int] | None) -> int:
     """The ⌈percent·count/100⌉-th smallest value: of `ordered` (sorted), or its bin's middle where there are bins."""
     place = rank(percent, count)
     if bins is None:

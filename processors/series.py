@@ -11,14 +11,11 @@ from processors.compiled import MetricSpec, SubjectTiming
 from processors.ladder import Ladder
 from processors.numbers import float_at_least, float_at_most
 from processors.quantiles import EXACT
-from processors.windows import Part, Second, add_before_last
+from processors.windows import Part, Second
 from schemas.outputs import Level, Priority, Side, UnknownReason
 
 NEVER = -(1 << 62)
 """Before every `ts`."""
-
-_TAKEN: list[int] = []
-"""What a second has whose points have gone into a part; nothing is added to it any more."""
 
 
 class Status:
@@ -39,9 +36,9 @@ class Series:
 
     __slots__ = (
         "awake",
+        "begun",
         "calm",
         "count",
-        "current",
         "current_count",
         "current_offset",
         "current_total",
@@ -59,6 +56,7 @@ class Series:
         "name",
         "parts",
         "past",
+        "points",
         "refused",
         "ring",
         "run_count",
@@ -81,14 +79,16 @@ class Series:
         self.status: Status | None = None
         self.signal = -1  # place in the catalogue of a signal that its points publish
         self.awake = False
-        # points of the subject's current second; the first `summed` of them stand in the sums below, as do those folded
-        self.current: list[int] = []
+        # points that have not gone into a part, by second; of a second only the last place means something. From `begun` on
+        # they are the subject's current second's; the first `summed` of them stand in the sums below, as do those folded
+        self.points: list[int] = []
+        self.begun = 0
+        self.summed = 0
+        self.past: list[Second] = []  # the seconds of the points before, in the order of time
+        self.folded: Second | None = None  # the current second, where points of it were folded away: the last of `past`
         self.current_offset = 0
         self.current_count = 0
         self.current_total = 0
-        self.summed = 0
-        self.folded: Second | None = None
-        self.past: list[Second] = []  # seconds whose points have not gone into a part, in the order of time
         self.parts = [Part() for _ in range(sizes)]
         # the judged window, ending with the current second, which `ring` does not have yet
         self.count = 0
@@ -115,19 +115,16 @@ class Series:
 
     def sync(self, second: int) -> None:
         """Brings the sums up to the points of the current second (`second`)."""
-        current = self.current
-        number = len(current)
-        if number != self.summed:
+        points = self.points
+        number = len(points)
+        fresh = number - self.summed
+        if fresh:
             if self.ladder is not None:
-                if number - self.summed == 1:
-                    self._add_to_sums(1, current[-1])
-                else:
-                    fresh = current[self.summed :] if self.summed else current
-                    self._add_to_sums(len(fresh), sum(fresh))
+                self._add_to_sums(fresh, points[-1] if fresh == 1 else sum(points[self.summed :]))
                 # each of these points was judged, if only to see that nothing changes
                 self.judged_count, self.judged_total = self.count, self.total
             self.summed = number
-        if number > EXACT:
+        if number - self.begun > EXACT:
             self.fold(second)
 
     def _add_to_sums(self, count: int, total: int) -> None:
@@ -141,18 +138,14 @@ class Series:
 
     def begin_judging(self) -> None:
         """Takes the points of the current second, also those folded, into the judged window: its ladder is new."""
-        count, total = len(self.current), sum(self.current)
-        kept = self.folded
-        if kept is not None:
-            count += len(kept.values)
-            total += sum(kept.values)
-            if kept.part is not None:
-                count += kept.part.count
-                total += kept.part.total
+        current = self.current()
+        count, total = len(current), sum(current)
+        if self.folded is not None and self.folded.part is not None:
+            count += self.folded.part.count
+            total += self.folded.part.total
         if count:
             self._add_to_sums(count, total)
             self.judged_count, self.judged_total = count, total
-        self.summed = len(self.current)
 
     def take_window(self, seconds: list[Second], current_count: int, current_total: int, second: int) -> None:
         """Begins with a judged window that was another's: its seconds before the current one (`second`), and that one's sums."""
@@ -172,37 +165,44 @@ class Series:
         window = len(self.ring)
         return [kept for at in range(second - length + 1, second) if (kept := self.ring[at % window]) is not None]
 
+    def current(self) -> list[int]:
+        """The points of the current second, without those folded."""
+        return self.points[self.begun :]
+
+    def is_new_second(self) -> bool:
+        """Whether the current second has no points yet."""
+        return len(self.points) == self.begun and self.folded is None
+
     def fold(self, second: int) -> None:
         """Folds the current second's points (all summed) into a part: a flood costs no memory."""
         kept = self.folded
         if kept is None:
-            kept = self.folded = Second(second, [], self.max_ts)
+            kept = self.folded = Second(second, 0, self.max_ts)
             self.past.append(kept)
-        kept.values += self.current
+        kept.fold(self.current())
         kept.last_ts = self.max_ts
-        kept.fold()
-        self.current = []
-        self.summed = 0
+        del self.points[self.begun :]
+        self.summed = self.begun
         self.calm = False
 
     def file_current(self, second: int) -> None:
         """Puts the points of the current second, `second`, to the past ones. Sums must be up to date."""
-        current = self.current
+        end = len(self.points)
+        number = end - self.begun
         kept = self.folded
         if kept is None:
-            if not current:
+            if not number:
                 return
-            kept = Second(second, current, self.max_ts)
+            kept = Second(second, number, self.max_ts)
             self.past.append(kept)
-        elif current:
-            kept.values += current
+        elif number:
+            kept.number = number
             kept.last_ts = self.max_ts
         if self.ladder is not None:
             kept.begin(self.current_count, self.current_total, self.current_offset)
             self.ring[second % self.spec.window] = kept
             self.current_count = self.current_total = 0
-        self.current = []
-        self.summed = 0
+        self.begun = end
         self.folded = None
 
     def roll(self, second: int) -> None:
@@ -224,9 +224,9 @@ class Series:
 
     def add_in_order(self, value: int, ts: int, second: int, offset: int) -> None:
         """Adds a point of the current second, not older than any of the subject's. Sums must be up to date."""
-        if not self.current and self.folded is None:
+        if self.is_new_second():
             self.current_offset = offset
-        self.current.append(value)
+        self.points.append(value)
         self.max_ts = ts
         self.sync(second)
 
@@ -238,15 +238,7 @@ class Series:
             if self.ladder is not None:
                 self._add_to_sums(1, value)
             return
-        place = len(self.past)
-        while place and self.past[place - 1].at > at:
-            place -= 1
-        if place and self.past[place - 1].at == at:
-            kept = self.past[place - 1]
-            kept.add(value, ts)
-        else:
-            kept = Second(at, [value], ts)
-            self.past.insert(place, kept)
+        kept = self._add_to_past(at, value, ts)
         spec = self.spec
         if self.ladder is not None and at > second - spec.window:
             place = at % spec.window
@@ -262,19 +254,52 @@ class Series:
                 self.fast_count += 1
                 self.fast_total += value
 
+    def _add_to_past(self, at: int, value: int, ts: int) -> Second:
+        """Adds a point of the earlier second `at`, which is returned."""
+        place = len(self.past)
+        end = self.begun
+        while place and self.past[place - 1].at > at:
+            place -= 1
+            end -= self.past[place].number
+        kept = self.past[place - 1] if place else None
+        if kept is None or kept.at != at:
+            kept = Second(at, 0, ts)
+            self.past.insert(place, kept)
+        elif ts < kept.last_ts and not kept.number:
+            assert kept.part is not None
+            _add_before_last(kept.part, value)
+            return kept
+        self.points.insert(end if ts >= kept.last_ts else end - 1, value)
+        kept.last_ts = max(kept.last_ts, ts)
+        kept.number += 1
+        self._shift(1)
+        if kept.number > EXACT:
+            begin = end + 1 - kept.number
+            kept.fold(self.points[begin : end + 1])
+            del self.points[begin : end + 1]
+            self._shift(-kept.number)
+            kept.number = 0
+        return kept
+
+    def _shift(self, number: int) -> None:
+        """So many points have come before those of the current second."""
+        self.begun += number
+        self.summed += number
+
     def _add_to_current(self, value: int, ts: int, offset: int) -> None:
-        if not self.current:
-            folded = self.folded
+        folded = self.folded
+        if len(self.points) == self.begun:
             if folded is not None and ts < folded.last_ts:
-                folded.add(value, ts)
+                assert folded.part is not None
+                _add_before_last(folded.part, value)
                 return
             if folded is None:
                 self.current_offset = offset
-            self.current.append(value)
+            self.points.append(value)
         elif ts >= self.max_ts:
-            self.current.append(value)
+            self.points.append(value)
         else:
-            add_before_last(self.current, value)
+            self.points.insert(len(self.points) - 1, value)
         self.summed += 1
 
     def extend_run(self, value: int, ts: int) -> None:
@@ -357,7 +382,7 @@ class Series:
 
     def is_settled(self) -> bool:
         """Whether time alone cannot make it say anything: nothing in any window, and its silence already told."""
-        if self.current or self.past or self.late or self.refused or any(part.count for part in self.parts):
+        if self.points or self.past or self.late or self.refused or any(part.count for part in self.parts):
             return False
         if self.ladder is None:
             return True
@@ -366,23 +391,22 @@ class Series:
     def take_part(self, end: int) -> Part:
         """Takes the points of the seconds before `end` out of it."""
         part = Part()
-        past = self.past
-        if past:
-            values: list[int] = []
-            taken = 0
-            for kept in past:
-                if kept.at >= end:
-                    break
-                taken += 1
-                if kept.part is not None:
-                    part.add(values)
-                    values = []
-                    part.merge(kept.part)
-                    kept.part = None
-                values += kept.values
-                kept.values = _TAKEN
-            part.add(values)
-            self.past = past[taken:]
+        begin = number = taken = 0
+        for kept in self.past:
+            if kept.at >= end:
+                break
+            taken += 1
+            if kept.part is not None:
+                part.add(self.points[begin:number])
+                begin = number
+                part.merge(kept.part)
+                kept.part = None
+            number += kept.number
+        if taken:
+            part.add(self.points[begin:number])
+            del self.points[:number]
+            del self.past[:taken]
+            self._shift(-number)
         return part
 
     def first_offset(self, second: int) -> int | None:
@@ -392,3 +416,10 @@ class Series:
         if self.current_count:
             offsets.append(self.current_offset)
         return min(offsets) if offsets else None
+
+
+def _add_before_last(part: Part, value: int) -> None:
+    """Adds an older point than the last to a part."""
+    last = part.last
+    part.add([value])
+    part.last = last

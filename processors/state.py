@@ -90,11 +90,11 @@ def _series(series: Series, second: int) -> list[Any]:
         series.awake,
         None if series.status is None else _status(series.status),
         None if series.ladder is None else series.ladder.memory(),
-        series.current,
+        series.current(),
         series.current_offset,
         series.current_count,
         _pack(series.current_total),
-        [[kept.at, kept.values, kept.last_ts, None if kept.part is None else _part(kept.part)] for kept in series.past],
+        _past(series),
         [_part(part) if part.count else None for part in series.parts],
         [[kept.at, kept.count, _pack(kept.total), kept.offset] for kept in series.window_before(second, len(series.ring))],
         series.max_ts,
@@ -114,19 +114,21 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
     series.status = None if status is None else Status(*status)
     if series.ladder is not None and rungs is not None:
         series.ladder.remember([tuple(rung) for rung in rungs])
-    series.current = current
     series.current_offset = current_offset
-    series.summed = len(current)
     for at, values, last_ts, part in past:
-        kept = Second(at, values, last_ts)
+        kept = Second(at, len(values), last_ts)
         kept.part = None if part is None else _load_part(part)
         series.past.append(kept)
+        series.points += values
+    series.begun = len(series.points)
+    series.points += current
+    series.summed = len(series.points)
     series.parts = [Part() if part is None else _load_part(part) for part in parts]
     past_seconds = {kept.at: kept for kept in series.past}
     series.folded = past_seconds.get(subject.second)
     seconds = []
     for at, count, total, offset in ring:
-        kept = past_seconds.get(at) or Second(at, [], 0)
+        kept = past_seconds.get(at) or Second(at, 0, 0)
         kept.begin(count, _unpack(total), offset)
         seconds.append(kept)
     series.take_window(seconds, current_count, _unpack(current_total), subject.second)
@@ -134,6 +136,16 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
     series.judged_count, series.judged_total = judged_count, _unpack(judged_total)
     if awake:
         subject.wake(series)
+
+
+def _past(series: Series) -> list[Any]:
+    told = []
+    begin = 0
+    for kept in series.past:
+        values = series.points[begin : begin + kept.number]
+        told.append([kept.at, values, kept.last_ts, None if kept.part is None else _part(kept.part)])
+        begin += kept.number
+    return told
 
 
 def _part(part: Part) -> list[Any]:
@@ -145,6 +157,7 @@ def _load_part(item: list[Any]) -> Part:
     part.count, total, squares, part.least, part.greatest, part.last, values, part.bins = item
     part.total, part.squares = _unpack(total), _unpack(squares)
     part.values = array("q", values)
+    part.runs = len(values)  # at most so many
     return part
 
 

@@ -152,7 +152,7 @@ class Subject:
         awake = self.awake
         life = self.life
         for series in awake:
-            if len(series.current) != series.summed:
+            if len(series.points) != series.summed:
                 series.sync(before)
         if closing:
             if not compiled.lateness:
@@ -382,7 +382,8 @@ def _rebound(old: Series, compiled: Compiled, timing: SubjectTiming, second: int
     new = Series(spec, timing, len(compiled.sizes))
     new.awake = old.awake or new.ladder is not None
     new.status = old.status
-    new.current, new.current_offset, new.folded, new.past = old.current, old.current_offset, old.folded, old.past
+    new.points, new.begun, new.summed = old.points, old.begun, old.summed
+    new.current_offset, new.folded, new.past = old.current_offset, old.folded, old.past
     new.max_ts, new.run_value, new.run_count, new.run_ts = old.max_ts, old.run_value, old.run_count, old.run_ts
     new.late, new.refused = old.late, old.refused
     new.judged_count, new.judged_total = old.judged_count, old.judged_total
@@ -392,5 +393,4 @@ def _rebound(old: Series, compiled: Compiled, timing: SubjectTiming, second: int
         new.ladder.inherit(old.ladder)
         seconds = old.window_before(second, min(spec.window, old.spec.window))
         new.take_window(seconds, old.current_count, old.current_total, second)
-        new.summed = old.summed
     return new

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from array import array
 from math import sqrt
-from operator import mul
 
-from processors.numbers import to_float
+from processors.numbers import sum_of_squares, to_float
 from processors.quantiles import EXACT, fold, quantile
 from schemas.outputs import WindowStats
 from schemas.points import VALUE_SCALE
@@ -20,12 +19,12 @@ QUANTILES_FROM = 10
 
 
 class Part:
-    """Statistics of some on-time points; `values` are sorted runs, or empty where `bins` stand for them.
+    """Statistics of some on-time points; `values` are so many sorted `runs`, or empty where `bins` stand for them.
 
     They are 64 bits each, since |value| ≤ 10⁹ × 10⁹; as a list's integers they would take five times the memory.
     """
 
-    __slots__ = ("bins", "count", "greatest", "last", "least", "squares", "total", "values")
+    __slots__ = ("bins", "count", "greatest", "last", "least", "runs", "squares", "total", "values")
 
     def __init__(self) -> None:
         self.count = 0
@@ -35,23 +34,24 @@ class Part:
         self.greatest = 0
         self.last = 0
         self.values = array("q")
+        self.runs = 0
         self.bins: dict[int, int] | None = None
 
     def add(self, values: list[int]) -> None:
-        """Adds points, none of which is older than those before; the last of the list is the newest."""
+        """Adds points, none of which is older than those before; the last of the list is the newest. The list is sorted by it."""
         if not values:
             return
         self.last = values[-1]
-        ordered = sorted(values)
+        values.sort()
         if self.count:
-            self.least = min(self.least, ordered[0])
-            self.greatest = max(self.greatest, ordered[-1])
+            self.least = min(self.least, values[0])
+            self.greatest = max(self.greatest, values[-1])
         else:
-            self.least, self.greatest = ordered[0], ordered[-1]
-        self.count += len(ordered)
-        self.total += sum(ordered)
-        self.squares += sum(map(mul, ordered, ordered))
-        self._keep(array("q", ordered), None)
+            self.least, self.greatest = values[0], values[-1]
+        self.count += len(values)
+        self.total += sum(values)
+        self.squares += sum_of_squares(values)
+        self._keep(array("q", values), 1, None)
 
     def merge(self, other: Part) -> None:
         """Adds a later part."""
@@ -66,11 +66,15 @@ class Part:
         self.count += other.count
         self.total += other.total
         self.squares += other.squares
-        self._keep(other.values, other.bins)
+        self._keep(other.values, other.runs, other.bins)
 
-    def _keep(self, ordered: array[int], bins: dict[int, int] | None) -> None:
+    def _keep(self, ordered: array[int], runs: int, bins: dict[int, int] | None) -> None:
         if self.bins is None and bins is None and self.count <= EXACT:
-            self.values.extend(ordered)
+            if self.runs:
+                self.values.extend(ordered)
+            else:
+                self.values = ordered[:]
+            self.runs += runs
             return
         if self.bins is None:
             self.bins = {}
@@ -86,7 +90,7 @@ class Part:
         count = self.count
         p50 = p95 = None
         if size >= QUANTILES_FROM:
-            ordered = sorted(self.values)
+            ordered = self.values if self.runs == 1 else sorted(self.values)
             p50 = to_float(quantile(50, count, ordered, self.bins))
             p95 = to_float(quantile(95, count, ordered, self.bins))
         return WindowStats(
@@ -108,17 +112,17 @@ class Part:
 
 
 class Second:
-    """On-time points of one metric in the second `at`: `part` (what was folded away, if ever) before `values`.
+    """One second, `at`, of a metric's on-time points: `part` (what was folded away, if ever) before `number` places of `Series.points`.
 
-    `last_ts` (ms) is the greatest `ts` among them; its point is the last of `values`. `count`, `total` and `offset` (of the
-    oldest point) are what the judged window needs of it, also when the values have gone into their windows.
+    `last_ts` (ms) is the greatest `ts` among them; its point is the last one. `count`, `total` and `offset` (of the
+    oldest point) are what the judged window needs of it, also when the points have gone into their windows.
     """
 
-    __slots__ = ("at", "count", "last_ts", "offset", "part", "total", "values")
+    __slots__ = ("at", "count", "last_ts", "number", "offset", "part", "total")
 
-    def __init__(self, at: int, values: list[int], last_ts: int) -> None:
+    def __init__(self, at: int, number: int, last_ts: int) -> None:
         self.at = at
-        self.values = values
+        self.number = number
         self.last_ts = last_ts
         self.part: Part | None = None
         self.count = 0
@@ -131,30 +135,8 @@ class Second:
         self.total = total
         self.offset = offset
 
-    def add(self, value: int, ts: int) -> None:
-        """Adds a point that came out of order."""
-        if ts >= self.last_ts:
-            self.values.append(value)
-            self.last_ts = ts
-        elif self.values:
-            add_before_last(self.values, value)
-        else:
-            assert self.part is not None
-            last = self.part.last
-            self.part.add([value])
-            self.part.last = last
-        if len(self.values) > EXACT:
-            self.fold()
-
-    def fold(self) -> None:
-        """Folds the values into the part."""
+    def fold(self, values: list[int]) -> None:
+        """Adds points to the part, the newest last."""
         if self.part is None:
             self.part = Part()
-        self.part.add(self.values)
-        self.values = []
-
-
-def add_before_last(values: list[int], value: int) -> None:
-    """Adds a value to a list in which only the last place means something."""
-    values.append(values[-1])
-    values[-2] = value
+        self.part.add(values)

@@ -12,7 +12,7 @@ Side = Literal["low", "high"]
 UnknownReason = Literal["impossible", "missing", "late", "stuck", "sparse", "engine_error"]
 
 
-class WindowStats(msgspec.Struct, frozen=True):
+class WindowStats(msgspec.Struct, frozen=True, gc=False):
     """Final statistics of one tumbling window [start, start + size_ms) of one metric (topic `slo.windows`).
 
     `stddev` is the population's; `p50` and `p95` are null in windows shorter than 10 s; `late` counts the late points
