@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Final
 
 from processors.compiled import Compiled
 from schemas.outputs import DeadLetter
 from schemas.points import DEFAULT_TENANT, METRIC_NAME, BadPoint, Point, TimedPoint, is_entity_name, parse_ts
 
-MAX_TOLD_BYTES = 65_536
-MAX_TOLD_NAME = 256
+MAX_TOLD_BYTES: Final = 65_536
+MAX_TOLD_NAME: Final = 256
 
 
 def check(point: Point | TimedPoint, compiled: Compiled) -> int:

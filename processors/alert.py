@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from processors.numbers import PRIORITIES
 from schemas.events import AlertEvidence, AlertKind, AlertState, BudgetState
 from schemas.outputs import Level, Side, SloStatus
 
-NO_ALERT = 3
+NO_ALERT: Final = 3
 """In place of a priority (0 for P0 … 2 for P2): nothing is wrong."""
 
 Told = tuple[int, str, str, str]

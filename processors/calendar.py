@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from processors.instant import NEVER
 from schemas.living import MaintenanceWindow
 
-DAY_MS = 86_400_000
-WEEK_MS = 7 * DAY_MS
+DAY_MS: Final = 86_400_000
+WEEK_MS: Final = 7 * DAY_MS
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_EPOCH_DAY = 3
+_EPOCH_DAY: Final = 3
 """1970-01-01 was a Thursday."""
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 
-class Output(NamedTuple):
+class Output:
     """One output: short topic name, key bytes, id, subject time in ms, and the message (a Struct of `schemas.outputs`)."""
 
-    topic: str
-    key: bytes
-    id: str
-    ts: int
-    value: msgspec.Struct
+    __slots__ = ("id", "key", "topic", "ts", "value")
+
+    def __init__(self, topic: str, key: bytes, id: str, ts: int, value: msgspec.Struct) -> None:  # noqa: A002 - the header's name
+        self.topic = topic
+        self.key = key
+        self.id = id
+        self.ts = ts
+        self.value = value
 
 
 class Emission:

@@ -5,14 +5,14 @@ No rules and no events here: `processors.voices` decides and tells, this keeps.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from processors.instant import NEVER
 from processors.polyphony import Figures, Polyphony, dissonance_of
 from processors.voice_memory import Speaker, Waiting
 from processors.voice_spec import VoicesSpec
 
-MANY = 3
+MANY: Final = 3
 """So many active voices are `multiple_voices_active`."""
 
 

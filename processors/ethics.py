@@ -6,6 +6,8 @@ simulator of subjects (`experiments.model`) moves by the same numbers, so that w
 
 from __future__ import annotations
 
+from typing import Final
+
 from processors.calendar import Calendar
 from processors.facts import Facts
 from processors.rules import RuleBook
@@ -13,10 +15,10 @@ from schemas.config import Metric
 from schemas.events import Decision
 from schemas.living import Action, Actions
 
-GUARDIAN = "iskriv"
+GUARDIAN: Final = "iskriv"
 
-_HOUR_MS = 3_600_000
-_MINUTE_MS = 60_000
+_HOUR_MS: Final = 3_600_000
+_MINUTE_MS: Final = 60_000
 
 
 def change(effect: float, strength: int) -> float:

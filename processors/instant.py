@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from processors.emission import Emission
 from schemas.events import Cause
 
-NEVER = 1 << 62
+NEVER: Final = (1 << 62) - 1
 """After every time: a machine that waits for nothing."""
 
 

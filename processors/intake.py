@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from typing import Final
 
 from processors.admission import check, check_value, dead_letter, dead_letter_key, readable
 from processors.compiled import Compiled
@@ -17,7 +18,7 @@ from schemas.config import Config
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import MAX_TS_MS, BadPoint, Point, TimedPoint, raw_items, split
 
-KNOWN_SOURCES = 100_000
+KNOWN_SOURCES: Final = 100_000
 """So many checked sources are remembered."""
 
 _NO_SERIES: dict[str, Series] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import nextafter
 from operator import mul
+from typing import Final
 
 from mypy_extensions import i64
 
@@ -12,10 +13,10 @@ from schemas.points import MAX_VALUE, VALUE_SCALE
 
 PRIORITIES: tuple[Priority, ...] = ("P0", "P1", "P2")
 
-_HALF_WAY = 1.5 * 2**52
+_HALF_WAY: Final = 1.5 * 2**52
 """Between 2⁵² and 2⁵³ doubles are the integers: adding this to a small number rounds it as the machine does, half to even."""
-_SMALL = float(2**51)
-_SQUARE_FITS = 3_000_000_000
+_SMALL: Final = 2.0**51
+_SQUARE_FITS: Final = 3_000_000_000
 """Up to it a square stands in 63 bits."""
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from processors.instant import NEVER
 from processors.voice_spec import VoicesSpec
 
-CONFLICT_SHARE = 0.5
+CONFLICT_SHARE: Final = 0.5
 """The dialogue is a conflict with more dissonance than this, and harmony with more harmony."""
 
 

@@ -7,11 +7,12 @@ state restored from a checkpoint answers as the one that never stopped. The bins
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
-EXACT = 4096
+EXACT: Final = 4096
 """Up to so many values a window's quantiles are exact."""
 
-_MANTISSA = 8
+_MANTISSA: Final = 8
 
 
 def bin_of(value: int) -> int:
@@ -42,7 +43,7 @@ def fold(values: Iterable[int], bins: dict[int, int]) -> None:
 
 def rank(percent: int, count: int) -> int:
     """⌈percent % of count⌉, from 1."""
-    return -(-percent * count // 100)
+    return (percent * count + 99) // 100
 
 
 def quantile(percent: int, count: int, ordered: Sequence[int], bins: dict[int, int] | None) -> int:

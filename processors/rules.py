@@ -12,22 +12,31 @@ import re
 import warnings
 from collections.abc import Callable
 from itertools import pairwise, product
-from typing import cast
+from typing import Final, cast
 
 from processors.catalogue import Catalogue
 from processors.numbers import to_int
 from schemas.durations import parse_duration
 
-MAX_LENGTH = 1_000
+MAX_LENGTH: Final = 1_000
 """Characters of a rule."""
-MAX_DEPTH = 32
+MAX_DEPTH: Final = 32
 """Nesting of a rule."""
-MAX_TRIES = 4_096
+MAX_TRIES: Final = 4_096
 """Combinations of values that are tried to find a condition that is constant."""
 
-NO, UNKNOWN, YES = 0, 1, 2
+# one by one: as final numbers they stand in the compiled code
+NO: Final = 0
+UNKNOWN: Final = 1
+YES: Final = 2
 
-GT, GE, LT, LE, EQ, NE, IS = range(7)
+GT: Final = 0
+GE: Final = 1
+LT: Final = 2
+LE: Final = 3
+EQ: Final = 4
+NE: Final = 5
+IS: Final = 6
 _OPERATORS: dict[type[ast.cmpop], int] = {ast.Gt: GT, ast.GtE: GE, ast.Lt: LT, ast.LtE: LE, ast.Eq: EQ, ast.NotEq: NE}
 _SIGNS = (">", ">=", "<", "<=", "==", "!=")
 _MIRRORED = (LT, LE, GT, GE, EQ, NE)

@@ -7,6 +7,8 @@ same bounds (a mean of values within a band is within it), so the full procedure
 
 from __future__ import annotations
 
+from typing import Final
+
 from processors.compiled import MetricSpec, SubjectTiming
 from processors.ladder import Ladder
 from processors.numbers import float_at_least, float_at_most
@@ -14,7 +16,7 @@ from processors.quantiles import EXACT
 from processors.windows import Part, Second
 from schemas.outputs import Level, Priority, Side, UnknownReason
 
-NEVER = -(1 << 62)
+NEVER: Final = -(1 << 62)
 """Before every `ts`."""
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from processors.catalogue import COMPUTED_NUMBERS, COMPUTED_YES_NO, VITALS, Catalogue
 from schemas.config import Config
 from schemas.living import DeltaRhythm
 from schemas.living import Signals as Parameters
 
-SHORT_S = 10
+SHORT_S: Final = 10
 """Windows behind `stagnation` and the trends, s."""
-LONG_S = 60
+LONG_S: Final = 60
 """Windows behind `rigidity`, s."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from math import isnan, nan, sqrt
-from typing import Any
+from typing import Any, Final
 
 from processors.facts import Facts
 from processors.history import History, load_history
@@ -17,7 +17,10 @@ from processors.instant import NEVER
 from processors.signal_spec import LONG_S, SHORT_S, SignalsSpec
 from schemas.outputs import WindowStats
 
-CLARITY, CHAOS, TRUST, PAIN = range(4)
+CLARITY: Final = 0
+CHAOS: Final = 1
+TRUST: Final = 2
+PAIN: Final = 3
 
 
 class Signals:

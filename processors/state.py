@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,7 +17,7 @@ from processors.series import Series, Status
 from processors.subject import Subject
 from processors.windows import Part, Second
 
-FORMAT = 4
+FORMAT: Final = 4
 
 _LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from processors.voice_spec import VoiceSpec
 
-NEVER_YET = -1
+NEVER_YET: Final = -1
 """Stands for a time at which something last was, when it never was."""
 
 

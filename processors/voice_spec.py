@@ -5,10 +5,12 @@ A voice's *place* is its number in the configuration's table, which is also the 
 
 from __future__ import annotations
 
+from typing import Final
+
 from processors.rules import RuleBook
 from schemas import living
 
-CRITICAL = 0
+CRITICAL: Final = 0
 """Rank of the highest priority."""
 PRIORITIES = ("critical", "high", "medium")
 """Names of the ranks: a lower rank speaks first."""

@@ -6,9 +6,11 @@ subject only few limits matter, and its points need no second look between them.
 
 from __future__ import annotations
 
+from typing import Final
+
 from processors.rules import NO, YES, Node, RuleBook, truth_of
 
-MAX_KNOWN = 4_096
+MAX_KNOWN: Final = 4_096
 """So many answers are remembered; subjects in the same state share one."""
 
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from array import array
 from math import sqrt
+from typing import Final
 
 from processors.numbers import sum_of_squares, to_float
 from processors.quantiles import EXACT, fold, quantile
 from schemas.outputs import WindowStats
 from schemas.points import VALUE_SCALE
 
-QUANTILES_FROM = 10
+QUANTILES_FROM: Final = 10
 """Windows of fewer seconds have no quantiles."""
+
+
+_NO_VALUES = array("q")
 
 
 class Part:
@@ -33,7 +37,7 @@ class Part:
         self.least = 0
         self.greatest = 0
         self.last = 0
-        self.values = array("q")
+        self.values = _NO_VALUES
         self.runs = 0
         self.bins: dict[int, int] | None = None
 
@@ -66,20 +70,20 @@ class Part:
         self.count += other.count
         self.total += other.total
         self.squares += other.squares
-        self._keep(other.values, other.runs, other.bins)
+        self._keep(other.values if self.runs else other.values[:], other.runs, other.bins)
 
     def _keep(self, ordered: array[int], runs: int, bins: dict[int, int] | None) -> None:
         if self.bins is None and bins is None and self.count <= EXACT:
             if self.runs:
                 self.values.extend(ordered)
             else:
-                self.values = ordered[:]
+                self.values = ordered
             self.runs += runs
             return
         if self.bins is None:
             self.bins = {}
             fold(self.values, self.bins)
-            self.values = array("q")
+            self.values = _NO_VALUES
         fold(ordered, self.bins)
         if bins is not None:
             for key, number in bins.items():

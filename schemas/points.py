@@ -10,23 +10,23 @@ import datetime as dt
 import json
 import math
 import re
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-VALUE_SCALE = 10**9
+VALUE_SCALE: Final = 10**9
 """Values are held as integers: the nearest to value × 10⁹ (semantics §2)."""
 
-MAX_VALUE = 1e9
+MAX_VALUE: Final = 1e9
 """Greatest |value| of any metric."""
 
-MAX_TS_MS = 253_402_300_799_999
+MAX_TS_MS: Final = 253_402_300_799_999
 """Last millisecond of the year 9999; `ts` lies in 0 … this."""
 
-MAX_POINTS = 10_000
+MAX_POINTS: Final = 10_000
 """Points in one message at the most."""
 
-DEFAULT_TENANT = "default"
+DEFAULT_TENANT: Final = "default"
 
 METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 ENTITY_NAME = re.compile(r"[\w.:\-]{1,128}\Z")

@@ -6,45 +6,47 @@ points topic (LogAppendTime); other namespaces (experiments, replays, demo) carr
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
-LIVE_NAMESPACE = "iskra"
-DEFAULT_PARTITIONS = 4
+LIVE_NAMESPACE: Final = "iskra"
+DEFAULT_PARTITIONS: Final = 4
 """Partitions of each co-partitioned topic on one machine; fewer requests a second, so less latency (docs/performance.md)."""
 
-DAY_MS = 86_400_000
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+DAY_MS: Final = 86_400_000
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
-POINTS = "metrics.points"
-WINDOWS = "slo.windows"
-STATUS = "slo.status"
-CURRENT = "slo.current"
-BUDGET = "slo.budget"
-SIGNALS = "signals.events"
-VOICES = "voices.events"
-ALERTS = "alerts.events"
-ACTIONS = "actions.events"
-ESCALATIONS = "escalations.events"
-DEAD_LETTERS = "dead-letters"
-CONFIG = "config"
-CHECKPOINTS = "checkpoints"
+POINTS: Final = "metrics.points"
+WINDOWS: Final = "slo.windows"
+STATUS: Final = "slo.status"
+CURRENT: Final = "slo.current"
+BUDGET: Final = "slo.budget"
+SIGNALS: Final = "signals.events"
+VOICES: Final = "voices.events"
+ALERTS: Final = "alerts.events"
+ACTIONS: Final = "actions.events"
+ESCALATIONS: Final = "escalations.events"
+DEAD_LETTERS: Final = "dead-letters"
+CONFIG: Final = "config"
+CHECKPOINTS: Final = "checkpoints"
 
-HEADER_KIND = "kind"
+HEADER_KIND: Final = "kind"
 """Header of a points record: absent = point(s); else `tick`, `command`, `config`."""
-HEADER_ENCODING = "encoding"
+HEADER_ENCODING: Final = "encoding"
 """`msgpack` where the value is not JSON."""
-HEADER_ID = "id"
+HEADER_ID: Final = "id"
 """Header of every output: its deterministic id (semantics §6)."""
-HEADER_ORIGIN = "origin"
+HEADER_ORIGIN: Final = "origin"
 """Header of a replayed record: `PARTITION-OFFSET` of the original, which ids and evidence use."""
-HEADER_BY = "by"
+HEADER_BY: Final = "by"
 """Header of a record that no engine wrote: who did (`notify`: the notifier's ledger on `escalations.events`)."""
-HEADER_REDRIVE = "redrive"
+HEADER_REDRIVE: Final = "redrive"
 """Header of a point published again by `dlq redrive`: the id of its dead letter."""
 
-KIND_TICK = b"tick"
-KIND_CONFIG = b"config"
-KIND_COMMAND = b"command"
+KIND_TICK: Final = b"tick"
+KIND_CONFIG: Final = b"config"
+KIND_COMMAND: Final = b"command"
 
 
 class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):

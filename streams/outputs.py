@@ -157,15 +157,15 @@ class Outputs:
 
     def _send_output(self, producer: Producer, epoch: Epoch, partition: int, out: Output) -> None:
         """Sends an output that is counted already."""
-        topic, key, id_, ts, value = out
-        self._produce(producer, self._names[topic], _encode(value), key, partition, epoch.delivered, ts, [(HEADER_ID, id_.encode())])
+        headers = [(HEADER_ID, out.id.encode())]
+        self._produce(producer, self._names[out.topic], _encode(out.value), out.key, partition, epoch.delivered, out.ts, headers)
 
     def _send_status(self, epoch: Epoch, partition: int, out: Output, record_offset: int, record_ms: int) -> None:
         """Sends a status to its topic and to `slo.current`."""
-        _, key, id_, ts, value = out
-        producer, body, header = self.producer, _encode(value), (HEADER_ID, id_.encode())
+        key, ts = out.key, out.ts
+        producer, body, header = self.producer, _encode(out.value), (HEADER_ID, out.id.encode())
         told = partial(self._status_delivered, epoch, record_ms)
-        full_key = b"%b/%b" % (key, value.metric.encode())  # type: ignore[attr-defined]
+        full_key = b"%b/%b" % (key, out.value.metric.encode())  # type: ignore[attr-defined]
         epoch.sent += 2
         self.sent_by_topic[CURRENT] += 1
         self._produce(producer, self._names[STATUS], body, key, partition, told, ts, [header])

@@ -60,7 +60,7 @@ def test_verdicts_overtake_and_order_stays(kafka: str, namespace: str) -> None:
     later = [output(topic, number, number % 7) for number in range(1, 1_501) for topic in (WINDOWS, SIGNALS)]
     at_once = [output(topic, 5_000 + number) for number in range(20) for topic in (VOICES, DEAD_LETTERS)]
     emitted = [later[:1_500], at_once, later[1_500:]]
-    at_once[1::2] = [out._replace(value=_dead(out)) for out in at_once[1::2]]
+    at_once[1::2] = [Output(out.topic, out.key, out.id, out.ts, _dead(out)) for out in at_once[1::2]]
 
     async def play(outputs: Outputs, work: Callable[[bool], None]) -> None:
         epochs = [outputs.new_epoch() for _ in range(DEFAULT_PARTITIONS)]
