@@ -37,8 +37,9 @@ REST_S = 0.5
 REST_OF_LANE_S = 0.001
 """The lane's slices lie so far apart while no fetch rounds come."""
 
-REST_BESIDE_ROUNDS_S = 0.006
-"""And so far while they do: the lane takes a seventh of the loop, so that a closing, which takes half, leaves room for verdicts."""
+REST_BESIDE_ROUNDS_S = 0.025
+"""And so far while they do: whoever reads windows (sink, gateway) works beside the verdicts, too, so what one closing leaves
+goes over a second."""
 
 ROUNDS_COME_S = 0.02
 """A round less than so long ago: more will come."""
