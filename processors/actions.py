@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from processors.action_spec import ActionSpec, ActionsSpec
 from processors.ethics import GUARDIAN, Verdict
 from processors.facts import Facts
@@ -21,6 +23,7 @@ from schemas.points import BadPoint
 __all__ = ["Actions", "ActionsSpec"]
 
 
+@mypyc_attr(acyclic=True)
 class _Running:
     """A condition that holds: since when, when the gate may be asked (again), and on what ground it refused last."""
 
@@ -32,6 +35,7 @@ class _Running:
         self.told = ""
 
 
+@mypyc_attr(acyclic=True)
 class Actions:
     """The automatic actions of one subject.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from mypy_extensions import mypyc_attr
+
 from processors.numbers import PRIORITIES
 from schemas.events import AlertEvidence, AlertKind, AlertState, BudgetState
 from schemas.outputs import Level, Side, SloStatus
@@ -18,6 +20,7 @@ Told = tuple[int, str, str, str]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@mypyc_attr(acyclic=True)
 class Occasion:
     """The status or budget behind an alert or behind its end.
 
@@ -139,6 +142,7 @@ def occasion_of_budget(named: str, state: BudgetState, since: int, window: str |
     return occasion
 
 
+@mypyc_attr(acyclic=True)
 class Alert:
     """An open alert.
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from processors.alert import NO_ALERT, Alert, Occasion, occasion_of_status
 from processors.alert_spec import AlertsSpec
 from processors.instant import NEVER, Instant
@@ -22,6 +24,7 @@ from schemas.points import BadPoint
 __all__ = ["Alerts", "AlertsSpec"]
 
 
+@mypyc_attr(acyclic=True)
 class Alerts:
     """Alerts of one subject, with their escalation.
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from schemas.events import BudgetAlert
 
 SIZES = (60, 3600, 86_400)
 """Lengths of the buckets in s."""
 
 
+@mypyc_attr(acyclic=True)
 class Ring:
     """Bad seconds by bucket, from the first bucket that is not empty to the bucket `last`. No values: none was bad."""
 
@@ -63,6 +66,7 @@ class Ring:
         return (newest + reach) * size + 1
 
 
+@mypyc_attr(acyclic=True)
 class Spending:
     """What one metric has spent: whether it is bad since the last accounted second, its buckets, its alert."""
 

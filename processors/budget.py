@@ -9,6 +9,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from processors.buckets import SIZES, Ring, Spending, load_spending
 from processors.instant import NEVER, Instant
 from schemas import topics
@@ -111,6 +113,7 @@ class BudgetSpec:
         return len(self.windows) - 1
 
 
+@mypyc_attr(acyclic=True)
 class Budgets:
     """Error budgets of one subject. `due` is the subject time (ms) of the next whole second at which an alert may change."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import msgspec
+from mypy_extensions import mypyc_attr
 
 
+@mypyc_attr(acyclic=True)
 class Output:
     """One output: short topic name, key bytes, id, subject time in ms, and the message (a Struct of `schemas.outputs`)."""
 

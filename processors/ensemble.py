@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from processors.instant import NEVER
 from processors.polyphony import Figures, Polyphony, dissonance_of
 from processors.voice_memory import Speaker, Waiting
@@ -26,6 +28,7 @@ class VoiceSignals(NamedTuple):
     dissonance: float
 
 
+@mypyc_attr(acyclic=True)
 class Ensemble:
     """State of a subject's voices, by their places.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import isnan, nan
+
+from mypy_extensions import mypyc_attr
 
 from processors.rules import EQ, GE, GT, LE, LT, NE, UNKNOWN, YES, Node, RuleBook
 from processors.watching import Watching
@@ -10,6 +12,7 @@ from schemas.events import TermValue
 from schemas.points import VALUE_SCALE
 
 
+@mypyc_attr(acyclic=True)
 class Vital:
     """One vital's mean, total ÷ (count × 10⁹), count 0: unknown; and between which means (× 10⁹) it may move unseen.
 
@@ -25,6 +28,7 @@ class Vital:
         self.high = self.term_high = -1
 
 
+@mypyc_attr(acyclic=True)
 class Facts:
     """Values by place in the catalogue, and truths by number of term and rule.
 
@@ -96,17 +100,19 @@ class Facts:
                 high = min(high, limit)
         vital.term_low, vital.term_high = low, high
 
-    def set_signal(self, place: int, value: float | None) -> None:
-        """Sets a signal (yes: 1, no: 0); None: unknown."""
-        if value is None:
-            if self.known[place]:
+    def set_signal(self, place: int, value: float) -> None:
+        """Sets a signal (yes: 1, no: 0); NaN: unknown."""
+        known = self.known[place]
+        if isnan(value):
+            if known:
                 if self.book.catalogue.yes_no[place] and self.values[place]:
                     self.flipped |= 1 << place
                 self._forget(place)
             return
-        if self.known[place] and self.values[place] == value:
+        old = self.values[place]
+        if known and old == value:
             return
-        if self.book.catalogue.yes_no[place] and (value or (self.known[place] and self.values[place])):
+        if self.book.catalogue.yes_no[place] and (value or (known and old)):
             self.flipped |= 1 << place
         self.known[place] = True
         self.values[place] = value

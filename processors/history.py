@@ -6,7 +6,10 @@ from array import array
 from math import isnan, nan, sqrt
 from typing import Any
 
+from mypy_extensions import mypyc_attr
 
+
+@mypyc_attr(acyclic=True)
 class History:
     """Means and standard deviations of the last `size` windows of one vital; NaN where a window was empty.
 
@@ -19,8 +22,8 @@ class History:
         self.end = 0
         self.length = length
         self.size = size
-        self.means = array("d", [nan] * size)
-        self.spreads = array("d", [nan] * size)
+        self.means = array("d", [nan]) * size
+        self.spreads = array("d", [nan]) * size
 
     def push(self, end: int, mean: float, spread: float) -> None:
         """Adds the window that ends at `end` (s)."""
@@ -33,6 +36,9 @@ class History:
 
     def reach(self, end: int) -> None:
         """Makes the newest window the one that ends at `end`: those without points are empty."""
+        if not self.end:
+            self.end = end
+            return
         newest = end // self.length
         for at in range(max(self.end // self.length, newest - self.size) + 1, newest + 1):
             self.means[at % self.size] = nan

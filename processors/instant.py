@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from mypy_extensions import mypyc_attr
 
 from processors.emission import Emission
 from schemas.events import Cause
@@ -13,6 +14,7 @@ NEVER: Final = (1 << 62) - 1
 """After every time: a machine that waits for nothing."""
 
 
+@mypyc_attr(acyclic=True)
 class Instant:
     """When and of whom; what is said goes out through it, in order.
 

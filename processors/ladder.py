@@ -6,6 +6,8 @@ inside by the hysteresis at every judging for `clear_for`. P0 rungs look at the 
 
 from __future__ import annotations
 
+from mypy_extensions import mypyc_attr
+
 from processors.compiled import RungSpec
 from processors.numbers import PRIORITIES, float_at_least, float_at_most, to_float
 from schemas.outputs import RungState
@@ -15,6 +17,7 @@ RungMemory = tuple[bool, int | None, int]
 """entered, `since` of the running timer (ms), place in the order of entering."""
 
 
+@mypyc_attr(acyclic=True)
 class Rung:
     """State of one rung. `since` is the judging (ms) from which its running timer counts, None when none runs."""
 
@@ -27,6 +30,7 @@ class Rung:
         self.sequence = 0
 
 
+@mypyc_attr(acyclic=True)
 class Ladder:
     """The rungs of one metric of one subject.
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from processors.actions import Actions
 from processors.alerts import Alerts
 from processors.budget import Budgets
@@ -35,6 +37,7 @@ from schemas.events import BudgetState, SignalsSample
 from schemas.outputs import SloStatus, WindowStats
 
 
+@mypyc_attr(acyclic=True)
 class Life:
     """The living part of one subject.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from processors.action_spec import ActionSpec
 from processors.facts import Facts
 from processors.instant import Instant
@@ -12,6 +14,7 @@ from schemas.events import ActionEvent, ActionEvidence, ActionState, Effect, Rev
 from schemas.outputs import Priority
 
 
+@mypyc_attr(acyclic=True)
 class OpenAction:
     """An action whose life is not over. What it was asked for with stays, whatever configuration comes."""
 

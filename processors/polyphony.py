@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from processors.instant import NEVER
 from processors.voice_spec import VoicesSpec
 
@@ -37,6 +39,7 @@ def dissonance_of(dissonant_ms: int, pair_ms: int) -> float:
     return 1.0 if dissonant_ms >= pair_ms else dissonant_ms / pair_ms
 
 
+@mypyc_attr(acyclic=True)
 class Segment:
     """From `start` (ms) until the next segment the voices of `mask` (bits by place) were active.
 
@@ -58,6 +61,7 @@ class Segment:
                 self.synergies += 1
 
 
+@mypyc_attr(acyclic=True)
 class Polyphony:
     """Sums over the span that ends at the last instant it was told of. Empty when nobody spoke within the span.
 

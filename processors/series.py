@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from processors.compiled import MetricSpec, SubjectTiming
 from processors.ladder import Ladder
 from processors.numbers import float_at_least, float_at_most
@@ -20,6 +22,7 @@ NEVER: Final = -(1 << 62)
 """Before every `ts`."""
 
 
+@mypyc_attr(acyclic=True)
 class Status:
     """The last status of a series."""
 
@@ -33,6 +36,7 @@ class Status:
         self.since = since
 
 
+@mypyc_attr(acyclic=True)
 class Series:
     """State of one (subject, metric)."""
 

@@ -7,9 +7,11 @@ additions a second. Times are subject time in ms.
 
 from __future__ import annotations
 
-from array import array
 from math import isnan, nan, sqrt
+from struct import Struct
 from typing import Any, Final
+
+from mypy_extensions import mypyc_attr
 
 from processors.facts import Facts
 from processors.history import History, load_history
@@ -17,12 +19,17 @@ from processors.instant import NEVER
 from processors.signal_spec import LONG_S, SHORT_S, SignalsSpec
 from schemas.outputs import WindowStats
 
+_MEANS = Struct("4d")
+_MEANS_SIZE: Final = 32
+"""The means of the four vitals at one second, packed: an array's items would be set one by one."""
+
 CLARITY: Final = 0
 CHAOS: Final = 1
 TRUST: Final = 2
 PAIN: Final = 3
 
 
+@mypyc_attr(acyclic=True)
 class Signals:
     """The signals of one subject. `due` is when a published value ends (ms); `restless`: silence alone changes some signal."""
 
@@ -56,7 +63,7 @@ class Signals:
         self._long: list[History] = []
         # means of the judged windows now, and of the last `lag` seconds by second modulo lag + 1; unknown: NaN
         self._clarity = self._chaos = self._trust = self._pain = nan
-        self._recent: array[float] | None = None
+        self._recent: bytearray | None = None
         self._second = 0
         self._rhythm = self._chaos_average = self._drift_average = nan
         self._stagnant_since = -1
@@ -81,7 +88,7 @@ class Signals:
             if now >= ts + self.spec.ttl:
                 del self._published[place]
                 computed = self._computed[place]
-                facts.set_signal(place, None if isnan(computed) else computed)
+                facts.set_signal(place, computed)
             else:
                 self.due = min(self.due, ts + self.spec.ttl)
 
@@ -141,12 +148,12 @@ class Signals:
         if recent is None:
             return None
         # the oldest of lag + 1 seconds stands where the next one will
-        place = (self._second + 1) % (self.spec.lag + 1) * 4
-        clarity = self._clarity - recent[place + CLARITY]
-        chaos = self._chaos - recent[place + CHAOS]
-        trust = self._trust - recent[place + TRUST]
-        pain = self._pain - recent[place + PAIN]
-        total: float = clarity * clarity + chaos * chaos + trust * trust + pain * pain
+        means = _MEANS.unpack_from(recent, (self._second + 1) % (self.spec.lag + 1) * _MEANS_SIZE)
+        clarity: float = self._clarity - means[CLARITY]
+        chaos: float = self._chaos - means[CHAOS]
+        trust: float = self._trust - means[TRUST]
+        pain: float = self._pain - means[PAIN]
+        total = clarity * clarity + chaos * chaos + trust * trust + pain * pain
         return None if isnan(total) else sqrt(total / 4)
 
     def _remember(self, second: int) -> None:
@@ -155,17 +162,12 @@ class Signals:
         if recent is None:
             if isnan(self._clarity + self._chaos + self._trust + self._pain):
                 return
-            recent = self._recent = array("d", [nan] * (4 * size))
+            recent = self._recent = bytearray(_MEANS.pack(nan, nan, nan, nan) * size)
         elif second - self._second > 1:
             for at in range(self._second + 1, min(second, self._second + size + 1)):
-                for number in range(4):
-                    recent[at % size * 4 + number] = nan
+                _MEANS.pack_into(recent, at % size * _MEANS_SIZE, nan, nan, nan, nan)
         self._second = second
-        place = second % size * 4
-        recent[place + CLARITY] = self._clarity
-        recent[place + CHAOS] = self._chaos
-        recent[place + TRUST] = self._trust
-        recent[place + PAIN] = self._pain
+        _MEANS.pack_into(recent, second % size * _MEANS_SIZE, self._clarity, self._chaos, self._trust, self._pain)
 
     def _rhythm_second(self, facts: Facts) -> None:
         clarity, chaos, trust, pain = self._clarity, self._chaos, self._trust, self._pain
@@ -277,7 +279,7 @@ class Signals:
             return
         self._computed[place] = value
         if not self._published or place not in self._published:
-            facts.set_signal(place, None if isnan(value) else value)
+            facts.set_signal(place, value)
 
     # --- state ---
 
@@ -288,7 +290,7 @@ class Signals:
             {names[place]: list(published) for place, published in self._published.items()},
             {names[place]: value for place, value in enumerate(self._computed) if not isnan(value)},
             [[history.end, history.means.tobytes(), history.spreads.tobytes()] for history in (*self._short, *self._long)],
-            None if self._recent is None else self._recent.tobytes(),
+            None if self._recent is None else bytes(self._recent),
             [self._clarity, self._chaos, self._trust, self._pain],
             self._second,
             [self._rhythm, self._chaos_average, self._drift_average],
@@ -311,8 +313,8 @@ class Signals:
         if histories:
             self._short = [load_history(item, spec.kept, SHORT_S) for item in histories[:4]]
             self._long = [load_history(item, spec.long, LONG_S) for item in histories[4:]]
-        if recent is not None and len(recent) == 8 * (4 * spec.lag + 4):
-            self._recent = array("d", recent)
+        if recent is not None and len(recent) == _MEANS_SIZE * (spec.lag + 1):
+            self._recent = bytearray(recent)
         self.restless = self._is_restless()
 
 

@@ -1,7 +1,8 @@
 """A subject's state as bytes and back: what a checkpoint holds.
 
-Plain nested arrays in MessagePack, with a format number in front; integers that do not fit 64 bits stand as bytes.
-What can be derived (sums of rings, bands, what is calm) is not written.
+Plain nested arrays in MessagePack, with a format number in front; integers too large for 64 bits stand as bytes.
+What can be derived (sums of rings, bands, what is calm) is not written. The many seconds of a series stand in flat arrays, and
+times in them as distances: a worker writes thousands of states at each checkpoint, and an array a second doubles its work.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from processors.series import Series, Status
 from processors.subject import Subject
 from processors.windows import Part, Second
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 
-_LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
+_FITS: Final = 1 << 61
+"""Integers beyond it are rare; up to it a comparison is that of machine integers."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -90,13 +92,14 @@ def _series(series: Series, second: int) -> list[Any]:
         series.awake,
         None if series.status is None else _status(series.status),
         None if series.ladder is None else series.ladder.memory(),
-        series.current(),
+        series.points,
+        _past(series),
+        {place: _part(kept.part) for place, kept in enumerate(series.past) if kept.part is not None},
+        [_part(part) if part.count else None for part in series.parts],
         series.current_offset,
         series.current_count,
         _pack(series.current_total),
-        _past(series),
-        [_part(part) if part.count else None for part in series.parts],
-        [[kept.at, kept.count, _pack(kept.total), kept.offset] for kept in series.window_before(second, len(series.ring))],
+        _ring(series, second),
         series.max_ts,
         series.run_value,
         series.run_count,
@@ -109,25 +112,27 @@ def _series(series: Series, second: int) -> list[Any]:
 
 
 def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
-    name, awake, status, rungs, current, current_offset, current_count, current_total, past, parts, ring, *rest = item
+    name, awake, status, rungs, points, past, folded, parts, current_offset, current_count, current_total, ring, *rest = item
     series = subject.add_series(name, compiled)
     series.status = None if status is None else Status(*status)
     if series.ladder is not None and rungs is not None:
         series.ladder.remember([tuple(rung) for rung in rungs])
+    series.points = points
+    series.summed = len(points)
     series.current_offset = current_offset
-    for at, values, last_ts, part in past:
-        kept = Second(at, len(values), last_ts)
-        kept.part = None if part is None else _load_part(part)
-        series.past.append(kept)
-        series.points += values
-    series.begun = len(series.points)
-    series.points += current
-    series.summed = len(series.points)
+    for place in range(0, len(past), 3):
+        at, number, last_ms = past[place : place + 3]
+        series.past.append(Second(at, number, at * 1000 + last_ms))
+        series.begun += number
+    for place, part in folded.items():
+        series.past[place].part = _load_part(part)
     series.parts = [Part() if part is None else _load_part(part) for part in parts]
     past_seconds = {kept.at: kept for kept in series.past}
     series.folded = past_seconds.get(subject.second)
     seconds = []
-    for at, count, total, offset in ring:
+    for place in range(0, len(ring), 4):
+        ago, count, total, offset = ring[place : place + 4]
+        at = subject.second - ago
         kept = past_seconds.get(at) or Second(at, 0, 0)
         kept.begin(count, _unpack(total), offset)
         seconds.append(kept)
@@ -138,18 +143,29 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
         subject.wake(series)
 
 
-def _past(series: Series) -> list[Any]:
-    told = []
-    begin = 0
+def _past(series: Series) -> list[int]:
+    """Of each second of `points` before the current one: which, how many of them, ms of the last."""
+    told: list[int] = []
     for kept in series.past:
-        values = series.points[begin : begin + kept.number]
-        told.append([kept.at, values, kept.last_ts, None if kept.part is None else _part(kept.part)])
-        begin += kept.number
+        told.append(kept.at)
+        told.append(kept.number)
+        told.append(kept.last_ts - kept.at * 1000)
+    return told
+
+
+def _ring(series: Series, second: int) -> list[int | bytes]:
+    """Of each second of the judged window before the current one: how long ago (s), its count, total and offset."""
+    told: list[int | bytes] = []
+    for kept in series.window_before(second, len(series.ring)):
+        told.append(second - kept.at)
+        told.append(kept.count)
+        told.append(_pack(kept.total))
+        told.append(kept.offset)
     return told
 
 
 def _part(part: Part) -> list[Any]:
-    return [part.count, _pack(part.total), _pack(part.squares), part.least, part.greatest, part.last, part.values.tolist(), part.bins]
+    return [part.count, _pack(part.total), _pack(part.squares), part.least, part.greatest, part.last, part.values.tobytes(), part.bins]
 
 
 def _load_part(item: list[Any]) -> Part:
@@ -157,12 +173,12 @@ def _load_part(item: list[Any]) -> Part:
     part.count, total, squares, part.least, part.greatest, part.last, values, part.bins = item
     part.total, part.squares = _unpack(total), _unpack(squares)
     part.values = array("q", values)
-    part.runs = len(values)  # at most so many
+    part.runs = part.count  # at most so many
     return part
 
 
 def _pack(number: int) -> int | bytes:
-    return number if _LEAST <= number <= _GREATEST else number.to_bytes(40, "big", signed=True)
+    return number if -_FITS <= number <= _FITS else number.to_bytes(40, "big", signed=True)
 
 
 def _unpack(number: int | bytes) -> int:

@@ -6,6 +6,7 @@ from bisect import insort
 from contextlib import suppress
 from operator import attrgetter
 
+from mypy_extensions import mypyc_attr
 from xxhash import xxh3_64_hexdigest
 
 from processors.compiled import Compiled, SubjectTiming
@@ -24,6 +25,7 @@ from schemas.points import VALUE_SCALE
 _IN_ORDER = attrgetter("spec.order", "name")
 
 
+@mypyc_attr(acyclic=True)
 class Subject:
     """State of one subject. `time` is its subject time in ms, `second` the whole second it stands in.
 

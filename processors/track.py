@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from processors.alert import NO_ALERT, Alert, Occasion, load_alert, load_occasion
 from processors.instant import NEVER
 from schemas.events import AlertKind
@@ -12,6 +14,7 @@ KINDS: tuple[AlertKind, ...] = ("slo", "unknown", "budget")
 """In the order in which they are said."""
 
 
+@mypyc_attr(acyclic=True)
 class Track:
     """One metric and kind.
 

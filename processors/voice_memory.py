@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from mypy_extensions import mypyc_attr
+
 from processors.voice_spec import VoiceSpec
 
 NEVER_YET: Final = -1
 """Stands for a time at which something last was, when it never was."""
 
 
+@mypyc_attr(acyclic=True)
 class Speaker:
     """A voice that has spoken; times are subject time in ms.
 
@@ -85,6 +88,7 @@ def inherit(old: list[str], new: list[str]) -> list[int]:
     return heirs
 
 
+@mypyc_attr(acyclic=True)
 class Waiting:
     """A loser of a conflict, by place: `against` the voice that won (−1: it is gone), `rule` the one for which it waits."""
 

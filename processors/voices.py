@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from processors.conflicts import Candidate, Verdict, best_rule, decide, holds_any, next_due
 from processors.ensemble import Ensemble, VoiceSignals
 from processors.facts import Facts
@@ -24,6 +26,7 @@ from schemas.points import BadPoint
 from schemas.topics import VOICES
 
 
+@mypyc_attr(acyclic=True)
 class Voices:
     """State machine of one subject's voices.
 

@@ -10,6 +10,8 @@ from array import array
 from math import sqrt
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from processors.numbers import sum_of_squares, to_float
 from processors.quantiles import EXACT, fold, quantile
 from schemas.outputs import WindowStats
@@ -22,6 +24,7 @@ QUANTILES_FROM: Final = 10
 _NO_VALUES = array("q")
 
 
+@mypyc_attr(acyclic=True)
 class Part:
     """Statistics of some on-time points; `values` are so many sorted `runs`, or empty where `bins` stand for them.
 
@@ -115,6 +118,7 @@ class Part:
         )
 
 
+@mypyc_attr(acyclic=True)
 class Second:
     """One second, `at`, of a metric's on-time points: `part` (what was folded away, if ever) before `number` places of `Series.points`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class World:
         if place < self.book.catalogue.vitals:
             self.facts.set_vital(place, 0 if value is None else 30, 0 if value is None else 30 * to_int(value))
         else:
-            self.facts.set_signal(place, value)
+            self.facts.set_signal(place, nan if value is None else value)
 
     def judge(self, *, skipping: bool = False) -> list[ActionEvent]:
         """A judging now; `skipping`: not where nothing can come of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from math import nan
 from typing import Any
 
 import hypothesis
@@ -33,7 +34,7 @@ def tell(facts: Facts, name: str, value: float | None) -> None:
     """Sets a vital or a signal."""
     place = CATALOGUE.places[name]
     if place >= CATALOGUE.vitals:
-        facts.set_signal(place, value)
+        facts.set_signal(place, nan if value is None else value)
     elif value is None:
         facts.set_vital(place, 0, 0)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import nan
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -101,7 +102,7 @@ class Stage:
             if place < CATALOGUE.vitals:
                 self.facts.set_vital(place, 0 if value is None else 1, 0 if value is None else round(value * SCALE))
             else:
-                self.facts.set_signal(place, None if value is None else float(value))
+                self.facts.set_signal(place, nan if value is None else float(value))
                 self._published.add(name)
 
     def command(self, command: VoiceCommand) -> None:

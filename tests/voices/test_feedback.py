@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 import msgspec
@@ -77,7 +78,7 @@ def played(timeline: Timeline, lazy: bool) -> tuple[list[tuple[int, VoiceEvent]]
                     if place < CATALOGUE.vitals:
                         facts.set_vital(place, 0 if value is None else 1, 0 if value is None else round(value * SCALE))
                     else:
-                        facts.set_signal(place, value)
+                        facts.set_signal(place, nan if value is None else value)
             if not lazy or at >= voices.signals_due:
                 told = voices.signals(at, whole)
                 read = tuple(told)
