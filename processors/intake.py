@@ -81,9 +81,10 @@ class Intake:
                         series.run_value = value_int
                         series.run_count = 1
                         series.run_ts = ts
-                    if series.is_new_second():
+                    values = series.points
+                    if len(values) == series.begun and series.folded is None:
                         series.current_offset = emission.offset
-                    series.points.append(value_int)
+                    values.append(value_int)
                     series.max_ts = subject.time = ts
                     subject.point_tick = tick
                     continue

@@ -15,7 +15,10 @@ METRICS = ("clarity", "chaos", "trust", "pain", "pulse_rate")
 
 
 def _points(seed: int, number: int) -> bytes:
-    """Points of three subjects that wander over every bound, with silences, late, refused and equal ones among them."""
+    """Points of three subjects that wander over every bound, with silences, late, refused and equal ones among them.
+
+    A metric without rules takes values of every size that is legal: their squares leave what a machine integer holds.
+    """
     rnd = random.Random(seed)
     now = 1_762_435_100_000
     level = dict.fromkeys(METRICS, 0.5)
@@ -26,6 +29,8 @@ def _points(seed: int, number: int) -> bytes:
         level[metric] = min(1.05, max(-0.05, level[metric] + rnd.gauss(0, 0.04)))
         ts = now - (rnd.randrange(9000) if rnd.random() < 0.1 else 0)
         lines.append(msgspec.json.encode({"subject": rnd.choice("abc"), "metric": metric, "value": round(level[metric], 3), "ts": ts}))
+        load = rnd.uniform(-1, 1) * 10 ** rnd.randrange(-9, 10)
+        lines.append(msgspec.json.encode({"subject": rnd.choice("abc"), "metric": "load", "value": load, "ts": ts}))
     return b"\n".join(lines)
 
 

@@ -6,9 +6,12 @@ import json
 import math
 from typing import Any
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import example, given
 
 from processors.engine import PartitionEngine
+from processors.numbers import sum_of_squares
 from tests.processors.both import Both, ms, plain, reasons, windows
 from tests.processors.settings import TOPIC, config
 
@@ -35,6 +38,14 @@ def test_sums_do_not_depend_on_the_order_of_adding() -> None:
     one, other = window_of(1e9, 0.3, -1e9, 0.1), window_of(0.1, -1e9, 0.3, 1e9)
     assert (one["mean"], one["stddev"]) == (other["mean"], other["stddev"])
     assert one["mean"] == 0.1
+
+
+@given(st.lists(st.integers(-(10**18), 10**18), min_size=1))
+@example([3_000_000_000] * 4096)
+@example([-3_000_000_001, 0, 3_000_000_000])
+def test_squares_are_summed_exactly(values: list[int]) -> None:
+    """Whatever their size, also beyond what 64 bits hold."""
+    assert sum_of_squares(sorted(values)) == sum(x * x for x in values)
 
 
 def test_a_value_becomes_the_nearest_integer_half_to_even() -> None:
