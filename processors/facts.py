@@ -6,6 +6,7 @@ from math import isnan, nan
 
 from mypy_extensions import mypyc_attr
 
+from processors.numbers import divide
 from processors.rules import EQ, GE, GT, LE, LT, NE, UNKNOWN, YES, Node, RuleBook
 from processors.watching import Watching
 from schemas.events import TermValue
@@ -190,7 +191,7 @@ class Facts:
     def mean(self, place: int) -> float:
         """The value of a vital; NaN: unknown."""
         vital = self.vitals[place]
-        return vital.total / (vital.count * VALUE_SCALE) if vital.count else nan
+        return divide(vital.total, vital.count * VALUE_SCALE) if vital.count else nan
 
     def number(self, place: int) -> float:
         """The value of a signal; 0: unknown."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import nextafter
-from operator import mul
+from operator import mul, truediv
 from typing import Final
 
 from mypy_extensions import i64
@@ -16,6 +16,8 @@ PRIORITIES: tuple[Priority, ...] = ("P0", "P1", "P2")
 _HALF_WAY: Final = 1.5 * 2**52
 """Between 2⁵² and 2⁵³ doubles are the integers: adding this to a small number rounds it as the machine does, half to even."""
 _SMALL: Final = 2.0**51
+_DOUBLE_FITS: Final = 1 << 53
+"""Up to it each integer is a double."""
 _SQUARE_FITS: Final = 3_000_000_000
 """Up to it a square stands in 63 bits."""
 
@@ -28,9 +30,18 @@ def to_int(value: float) -> int:
     return round(product)
 
 
+def divide(above: int, below: int) -> float:
+    """The double nearest to above ÷ below (> 0): rounded once, whatever their size."""
+    if -_DOUBLE_FITS <= above <= _DOUBLE_FITS and below <= _DOUBLE_FITS:
+        return above / below
+    # compiled, `/` makes doubles of both first, which rounds greater ones beforehand
+    exact: float = truediv(above, below)
+    return exact
+
+
 def to_float(value: int) -> float:
     """integer ÷ 10⁹, rounded once to the nearest double."""
-    return value / VALUE_SCALE
+    return divide(value, VALUE_SCALE)
 
 
 def sum_of_squares(ordered: list[int]) -> int:
@@ -50,7 +61,7 @@ def sum_of_squares(ordered: list[int]) -> int:
 
 def float_at_most(bound: int) -> float:
     """The greatest convenient double whose integer is at most `bound`."""
-    x = bound / VALUE_SCALE
+    x = to_float(bound)
     while to_int(x) > bound:
         x = nextafter(x, -MAX_VALUE * 2)
     return x
@@ -58,7 +69,7 @@ def float_at_most(bound: int) -> float:
 
 def float_at_least(bound: int) -> float:
     """The least convenient double whose integer is at least `bound`."""
-    x = bound / VALUE_SCALE
+    x = to_float(bound)
     while to_int(x) < bound:
         x = nextafter(x, MAX_VALUE * 2)
     return x

@@ -14,7 +14,7 @@ from processors.emission import Emission
 from processors.instant import NEVER
 from processors.ladder import RungMemory
 from processors.life import Life
-from processors.numbers import PRIORITIES, to_float
+from processors.numbers import PRIORITIES, divide, to_float
 from processors.series import Series, Status
 from processors.windows import Part
 from schemas import topics
@@ -292,8 +292,8 @@ class Subject:
             priority=status.priority,
             reason=status.reason,
             previous=None if old is None else PreviousStatus(old.level, old.priority, old.since),
-            value=series.total / (series.count * VALUE_SCALE) if series.count else None,
-            fast_value=series.fast_total / (series.fast_count * VALUE_SCALE) if looked_at else None,
+            value=divide(series.total, series.count * VALUE_SCALE) if series.count else None,
+            fast_value=divide(series.fast_total, series.fast_count * VALUE_SCALE) if looked_at else None,
             statistic=spec.statistic,
             window_ms=spec.window * 1000,
             bound=bound,

@@ -12,7 +12,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
-from processors.numbers import sum_of_squares, to_float
+from processors.numbers import divide, sum_of_squares, to_float
 from processors.quantiles import EXACT, fold, quantile
 from schemas.outputs import WindowStats
 from schemas.points import VALUE_SCALE
@@ -107,7 +107,7 @@ class Part:
             start * 1000,
             size * 1000,
             count,
-            self.total / (count * VALUE_SCALE),
+            divide(self.total, count * VALUE_SCALE),
             to_float(self.least),
             to_float(self.greatest),
             to_float(self.last),
