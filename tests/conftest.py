@@ -23,10 +23,12 @@ from schemas.topics import DEFAULT_PARTITIONS
 
 STORE_TIMEOUT_S = 60.0
 
-# This process patches classes of the engine, so it takes the interpreted modules; the processes that it starts take what users get.
-os.environ["ISKRA_INTERPRETED"] = "1"
+# This process patches classes of the engine, so it takes the interpreted modules (tests/processors/test_compiled.py starts one that
+# does not); the processes that it starts take what users get.
+if not os.environ.get("ISKRA_TEST_COMPILED"):
+    os.environ["ISKRA_INTERPRETED"] = "1"
 importlib.import_module("processors")
-del os.environ["ISKRA_INTERPRETED"]
+os.environ.pop("ISKRA_INTERPRETED", None)
 
 
 class Store(NamedTuple):

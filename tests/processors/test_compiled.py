@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 METRICS = ("clarity", "chaos", "trust", "pain", "pulse_rate")
@@ -39,9 +40,21 @@ def _evaluate(points: bytes, environment: dict[str, str]) -> bytes:
     return subprocess.run(command, input=points, capture_output=True, check=True, cwd=ROOT, env=os.environ | environment).stdout
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> None:
+    subprocess.run([sys.executable, str(ROOT / "scripts" / "compile_processors.py")], check=True, capture_output=True)
+
+
+def test_the_compiled_engine_obeys_the_law() -> None:
+    """The tests that compare with the literal implementation, those on random logs among them, pass with the compiled processors."""
+    tests = [str(ROOT / "tests" / "processors" / f"test_{name}.py") for name in ("random", "numbers", "windows", "floods", "recovery")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | {"ISKRA_TEST_COMPILED": "1"})
+    assert told.returncode == 0, told.stdout[-5_000:]
+
+
 def test_compiled_and_interpreted_outputs_are_the_same_bytes() -> None:
     """A long wandering log gives byte-identical outputs with the compiled processors and with the interpreted ones."""
-    subprocess.run([sys.executable, str(ROOT / "scripts" / "compile_processors.py")], check=True, capture_output=True)
     points = _points(7, 20_000)
     interpreted = _evaluate(points, {"ISKRA_INTERPRETED": "1"})
     assert _evaluate(points, {"ISKRA_INTERPRETED": ""}) == interpreted
