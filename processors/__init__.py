@@ -18,7 +18,8 @@ _HERE = Path(__file__).resolve().parent
 def compiled_dir() -> Path:
     """Where the compiled modules of these very sources and this Python stand, or would stand."""
     digest = hashlib.sha256(sys.implementation.cache_tag.encode())
-    for source in sorted(_HERE.glob("*.py")):
+    # constants of `schemas` stand in the compiled code, too
+    for source in (*sorted(_HERE.glob("*.py")), *sorted((_HERE.parent / "schemas").glob("*.py"))):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return _HERE.parent / "build" / f"compiled-{digest.hexdigest()[:16]}"
 

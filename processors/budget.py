@@ -13,6 +13,7 @@ from mypy_extensions import mypyc_attr
 
 from processors.buckets import SIZES, Ring, Spending, load_spending
 from processors.instant import NEVER, Instant
+from processors.numbers import divide
 from schemas import topics
 from schemas.events import BudgetAlert, BudgetState
 from schemas.living import Budget
@@ -74,12 +75,12 @@ class MetricBudget:
 
     def burn(self, bad: int, seconds: int) -> float:
         """Bad share ÷ (1 − objective), rounded once."""
-        return bad * self.bottom / (self.top * seconds)
+        return divide(bad * self.bottom, self.top * seconds)
 
     def remaining(self, bad: int, seconds: int) -> float:
         """Share of the budget that is left, rounded once; below 0: overspent."""
         allowed = self.top * seconds
-        return (allowed - bad * self.bottom) / allowed
+        return divide(allowed - bad * self.bottom, allowed)
 
 
 class BudgetSpec:

@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 from faust.types import TP
 
+from processors.state import FORMAT
 from schemas.topics import CHECKPOINTS
 from streams.checkpoints import HEADER_LINEAGE, Mark, encode_mark
 from streams.current import CurrentGuard
@@ -75,7 +76,7 @@ class Checkpointer:
         # 1. the cut
         cut = engine.position
         mark = Mark(
-            version=1,
+            version=FORMAT,
             log_time=engine.log_time,
             last_tick=engine.last_tick,
             ticks=engine.tick_count,

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from processors.state import FORMAT
+
 TAIL_FACTOR = 3
 """A full snapshot starts anew when more records than so many times the subjects would have to be read back."""
 
@@ -36,7 +38,8 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     """The metadata of a commit: about 110 bytes of JSON.
 
     Attributes:
-        version: of this layout. log_time: greatest record time up to the committed offset, ms. last_tick: its second, -1: none.
+        version: format of the states that it stands on.
+        log_time: greatest record time up to the committed offset, ms. last_tick: its second, -1: none.
         ticks: ticks so far. config: hash of the configuration in force. first, last: the part of the checkpoint log to
         read (inclusive; -1: none). generation: of the consumer group. lineage: whose records there count.
     """
@@ -66,7 +69,7 @@ def decode_mark(text: str) -> Mark | None:
         mark = _decode_mark(text)
     except msgspec.DecodeError:
         return None
-    return mark if mark.version == 1 else None
+    return mark if mark.version == FORMAT else None
 
 
 def new_lineage() -> str:

@@ -272,6 +272,8 @@ class Outputs:
     async def poll_forever(self, is_idle: Callable[[], bool]) -> None:
         """Runs callbacks: every 2 ms while something is under way, else when something is sent. Sends what waits while nobody works.
 
+        While the lane rests beside rounds, callbacks are run by these, or after the rest.
+
         Args:
             is_idle: whether no fetch round is under way.
         """

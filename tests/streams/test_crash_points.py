@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from iskra import config_files
+from processors.state import FORMAT
 from schemas.topics import HEADER_KIND, KIND_TICK
 from streams.checkpoints import Chain, Mark, decode_mark, encode_mark, newest_states
 from streams.takeover import keeps
@@ -119,12 +120,13 @@ def test_other_lineages_do_not_count() -> None:
 
 
 def test_mark_fits_a_commit() -> None:
-    """A mark survives being committed as text of about 150 bytes; anything else is no mark."""
-    mark = Mark(1, 1_762_000_000_000, 1_762_000_000, 4_294_967_296, "0123456789ab", 10**12, 10**12 + 5, 123_456, "a1b2c3d4e5f6")
+    """A mark survives being committed as text of about 150 bytes; anything else is no mark, nor is one of states in another format."""
+    mark = Mark(FORMAT, 1_762_000_000_000, 1_762_000_000, 4_294_967_296, "0123456789ab", 10**12, 10**12 + 5, 123_456, "a1b2c3d4e5f6")
     assert decode_mark(encode_mark(mark)) == mark
     assert len(encode_mark(mark)) < 160
     assert decode_mark("") is None
     assert decode_mark('[2,0,0,0,"",0,0,0,""]') is None
+    assert decode_mark(encode_mark(msgspec.structs.replace(mark, version=FORMAT - 1))) is None
 
 
 def test_full_snapshots() -> None:
