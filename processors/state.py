@@ -1,8 +1,8 @@
 """A subject's state as bytes and back: what a checkpoint holds.
 
 Plain nested arrays in MessagePack, with a format number in front; integers too large for 64 bits stand as bytes.
-What can be derived (sums of rings, bands, what is calm) is not written. The many seconds of a series stand in flat arrays, and
-times in them as distances: a worker writes thousands of states at each checkpoint, and an array a second doubles its work.
+What can be derived (sums of rings, bands, what is calm) is not written. The many seconds of a series stand in flat arrays:
+a worker writes thousands of states at each checkpoint, and an array a second doubles its work.
 """
 
 from __future__ import annotations
