@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import isnan, nan
 
+from librt.vecs import vec
 from mypy_extensions import mypyc_attr
 
 from processors.numbers import divide
@@ -31,7 +32,7 @@ class Vital:
 
 @mypyc_attr(acyclic=True)
 class Facts:
-    """Values by place in the catalogue, and truths by number of term and rule.
+    """Values of the signals by place in the catalogue (NaN: unknown; a vital's stand in `vitals`), truths by number of term and rule.
 
     `flipped` is the mask of the signals that became yes or ceased to be.
 
@@ -46,7 +47,6 @@ class Facts:
         "_watching",
         "book",
         "flipped",
-        "known",
         "live",
         "moved",
         "rule_truths",
@@ -62,8 +62,7 @@ class Facts:
         self._stale = True
         self.vitals = [Vital() for _ in range(book.catalogue.vitals)]
         self.moved = True
-        self.known = [False] * len(book.catalogue.names)
-        self.values = [0.0] * len(book.catalogue.names)
+        self.values = vec[float]([nan] * len(book.catalogue.names))
         self.truths = bytearray([UNKNOWN]) * len(book.terms)
         self.rule_truths = bytearray([UNKNOWN]) * len(book.rules)
         self.flipped = 0
@@ -72,11 +71,11 @@ class Facts:
     def set_vital(self, place: int, count: int, total: int) -> None:
         """Sets a vital to the mean total ÷ (count × 10⁹); count 0: unknown."""
         vital = self.vitals[place]
+        if not count and vital.count:
+            self._forget(place)
         vital.count = count
         vital.total = total
         if not count:
-            if self.known[place]:
-                self._forget(place)
             vital.low = vital.term_low = 0
             vital.high = vital.term_high = -1
             self.moved = True
@@ -84,7 +83,6 @@ class Facts:
         if vital.term_low * count <= total <= vital.term_high * count:
             return
         self._stale = True
-        self.known[place] = True
         terms = self.book.terms
         low, high = self.book.catalogue.least[place], self.book.catalogue.greatest[place]
         for number in self.book.by_signal[place]:
@@ -103,20 +101,15 @@ class Facts:
 
     def set_signal(self, place: int, value: float) -> None:
         """Sets a signal (yes: 1, no: 0); NaN: unknown."""
-        known = self.known[place]
-        if isnan(value):
-            if known:
-                if self.book.catalogue.yes_no[place] and self.values[place]:
-                    self.flipped |= 1 << place
-                self._forget(place)
-            return
         old = self.values[place]
-        if known and old == value:
+        if old == value or (isnan(old) and isnan(value)):
             return
-        if self.book.catalogue.yes_no[place] and (value or (known and old)):
-            self.flipped |= 1 << place
-        self.known[place] = True
         self.values[place] = value
+        if self.book.catalogue.yes_no[place] and (old > 0 or value > 0):
+            self.flipped |= 1 << place
+        if isnan(value):
+            self._forget(place)
+            return
         terms = self.book.terms
         for number in self.book.by_signal[place]:
             self._set_term(number, terms[number].holds(value))
@@ -182,11 +175,8 @@ class Facts:
 
     def at(self, place: int) -> float | None:
         """The value at a place of the catalogue; None: unknown."""
-        if not self.known[place]:
-            return None
-        if place < self.book.catalogue.vitals:
-            return self.mean(place)
-        return self.values[place]
+        value = self.mean(place) if place < len(self.vitals) else self.values[place]
+        return None if isnan(value) else value
 
     def mean(self, place: int) -> float:
         """The value of a vital; NaN: unknown."""
@@ -195,7 +185,15 @@ class Facts:
 
     def number(self, place: int) -> float:
         """The value of a signal; 0: unknown."""
-        return self.values[place] if self.known[place] else 0.0
+        value = self.values[place]
+        return 0.0 if isnan(value) else value
+
+    def knows_vitals(self) -> bool:
+        """Whether any vital is known."""
+        for vital in self.vitals:
+            if vital.count:
+                return True
+        return False
 
     def terms(self, rule: int) -> list[TermValue]:
         """The rule's terms, each with whether it holds and the value of its signal."""
@@ -239,7 +237,6 @@ class Facts:
         return max(0.0, distance / catalogue.spans[term.signal])
 
     def _forget(self, place: int) -> None:
-        self.known[place] = False
         for number in self.book.by_signal[place]:
             self._set_term(number, UNKNOWN)
 

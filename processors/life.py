@@ -113,7 +113,7 @@ class Life:
         bad = self._take_vitals(ladders)
         self.signals.expire(now, self.facts)
         self.signals.second(second, closed, self.facts)
-        sampling = second % self.spec.sample_s == 0 and True in self.facts.known[: self.spec.catalogue.vitals]
+        sampling = second % self.spec.sample_s == 0 and self.facts.knows_vitals()
         if sampling or self.spec.every_second:
             self.signals.figures(self.facts)
         self._judge(now, True, bad, sampling, ladders, emission)
@@ -262,7 +262,7 @@ class Life:
 
     def rebind(self, spec: LifeSpec, ladders: list[Series | None]) -> None:
         """Goes on under another configuration; everything is looked at at the next judging."""
-        signals = self.signals.dump()
+        signals = self.signals.dump(self.facts)
         self.spec = spec
         self.facts = Facts(spec.book, spec.watching, spec.live)
         self.signals = Signals(spec.signals)
@@ -283,7 +283,7 @@ class Life:
     def dump(self) -> list[Any]:
         """The state as plain lists."""
         return [
-            self.signals.dump(),
+            self.signals.dump(self.facts),
             self.budgets.dump(),
             self.voices.dump(),
             self.alerts.dump(),

@@ -7,21 +7,18 @@ additions a second. Times are subject time in ms.
 
 from __future__ import annotations
 
+from array import array
 from math import isnan, nan, sqrt
-from struct import Struct
 from typing import Any, Final
 
+from librt.vecs import vec
 from mypy_extensions import mypyc_attr
 
 from processors.facts import Facts
-from processors.history import History, load_history
+from processors.history import VITALS, History
 from processors.instant import NEVER
 from processors.signal_spec import LONG_S, SHORT_S, SignalsSpec
 from schemas.outputs import WindowStats
-
-_MEANS = Struct("4d")
-_MEANS_SIZE: Final = 32
-"""The means of the four vitals at one second, packed: an array's items would be set one by one."""
 
 CLARITY: Final = 0
 CHAOS: Final = 1
@@ -37,8 +34,8 @@ class Signals:
         "_chaos",
         "_chaos_average",
         "_clarity",
-        "_computed",
         "_drift_average",
+        "_hidden",
         "_long",
         "_pain",
         "_published",
@@ -58,12 +55,12 @@ class Signals:
         self.due = NEVER
         self.restless = False
         self._published: dict[int, tuple[int, float]] = {}
-        self._computed = [nan] * len(spec.names)  # unknown: NaN
-        self._short: list[History] = []
-        self._long: list[History] = []
+        self._hidden: dict[int, float] = {}  # what is computed in place of a published value, which wins
+        self._short: History | None = None
+        self._long: History | None = None
         # means of the judged windows now, and of the last `lag` seconds by second modulo lag + 1; unknown: NaN
         self._clarity = self._chaos = self._trust = self._pain = nan
-        self._recent: bytearray | None = None
+        self._recent = vec[float]()
         self._second = 0
         self._rhythm = self._chaos_average = self._drift_average = nan
         self._stagnant_since = -1
@@ -75,6 +72,8 @@ class Signals:
         last = self._published.get(place)
         if last is not None and ts < last[0]:
             return
+        if last is None:
+            self._hidden[place] = facts.values[place]
         self._published[place] = (ts, value)
         self.due = min(self.due, ts + self.spec.ttl)
         facts.set_signal(place, _yes_no(value) if self.spec.yes_no[place] else value)
@@ -87,8 +86,7 @@ class Signals:
         for place, (ts, _) in list(self._published.items()):
             if now >= ts + self.spec.ttl:
                 del self._published[place]
-                computed = self._computed[place]
-                facts.set_signal(place, computed)
+                facts.set_signal(place, self._hidden.pop(place))
             else:
                 self.due = min(self.due, ts + self.spec.ttl)
 
@@ -96,13 +94,13 @@ class Signals:
 
     def window(self, vital: int, stats: WindowStats) -> None:
         """Takes a final window of one of the four vitals, of 10 s or 1 min."""
-        if not self._short:
-            self._short = [History(self.spec.kept, SHORT_S) for _ in range(4)]
-            self._long = [History(self.spec.long, LONG_S) for _ in range(4)]
+        if self._short is None or self._long is None:
+            self._short = History(self.spec.kept, SHORT_S)
+            self._long = History(self.spec.long, LONG_S)
         if stats.size_ms == SHORT_S * 1000:
-            self._short[vital].push((stats.start + stats.size_ms) // 1000, stats.mean, stats.stddev)
+            self._short.push(vital, (stats.start + stats.size_ms) // 1000, stats.mean, stats.stddev)
         elif stats.size_ms == LONG_S * 1000:
-            self._long[vital].push((stats.start + stats.size_ms) // 1000, stats.mean, stats.stddev)
+            self._long.push(vital, (stats.start + stats.size_ms) // 1000, stats.mean, stats.stddev)
 
     def second(self, second: int, closed: int, facts: Facts) -> None:
         """What changes at a whole second: `closed` is the second up to which windows are final."""
@@ -113,14 +111,15 @@ class Signals:
         self._pain = facts.mean(vitals[PAIN].place)
         self._remember(second)
         self._rhythm_second(facts)
-        if self._short:
-            if closed % SHORT_S == 0:
-                self._windows_closed(closed, facts)
+        if closed % SHORT_S == 0 and self._short is not None and self._long is not None:
+            self._short.reach(closed)
+            self._windows_closed(self._short, facts)
             if closed % LONG_S == 0:
-                self._set_yes_no("rigidity", self._rigidity(closed), facts)
+                self._long.reach(closed)
+                self._set_yes_no("rigidity", self._rigidity(self._long), facts)
+            self.restless = self._is_restless(facts)
         self._stagnation_lasts(second * 1000, facts)
         self._put(self.spec.potential, self._creative_potential(), facts)
-        self.restless = self._is_restless()
 
     def figures(self, facts: Facts) -> None:
         """Brings the signals up to date that are told, but that no second needs."""
@@ -145,29 +144,36 @@ class Signals:
     def volatility(self) -> float | None:
         """√ of the mean, over the four vitals, of (30 s mean now − 30 s mean a lag ago)²; None: one is unknown."""
         recent = self._recent
-        if recent is None:
+        if not len(recent):
             return None
         # the oldest of lag + 1 seconds stands where the next one will
-        means = _MEANS.unpack_from(recent, (self._second + 1) % (self.spec.lag + 1) * _MEANS_SIZE)
-        clarity: float = self._clarity - means[CLARITY]
-        chaos: float = self._chaos - means[CHAOS]
-        trust: float = self._trust - means[TRUST]
-        pain: float = self._pain - means[PAIN]
+        at = (self._second + 1) % (self.spec.lag + 1) * VITALS
+        clarity = self._clarity - recent[at + CLARITY]
+        chaos = self._chaos - recent[at + CHAOS]
+        trust = self._trust - recent[at + TRUST]
+        pain = self._pain - recent[at + PAIN]
         total = clarity * clarity + chaos * chaos + trust * trust + pain * pain
         return None if isnan(total) else sqrt(total / 4)
 
     def _remember(self, second: int) -> None:
         size = self.spec.lag + 1
-        recent = self._recent
-        if recent is None:
+        if not len(self._recent):
             if isnan(self._clarity + self._chaos + self._trust + self._pain):
                 return
-            recent = self._recent = bytearray(_MEANS.pack(nan, nan, nan, nan) * size)
+            self._recent = vec[float]([nan] * (size * VITALS))
         elif second - self._second > 1:
-            for at in range(self._second + 1, min(second, self._second + size + 1)):
-                _MEANS.pack_into(recent, at % size * _MEANS_SIZE, nan, nan, nan, nan)
+            for skipped in range(self._second + 1, min(second, self._second + size + 1)):
+                self._set_recent(skipped % size, nan, nan, nan, nan)
         self._second = second
-        _MEANS.pack_into(recent, second % size * _MEANS_SIZE, self._clarity, self._chaos, self._trust, self._pain)
+        self._set_recent(second % size, self._clarity, self._chaos, self._trust, self._pain)
+
+    def _set_recent(self, place: int, clarity: float, chaos: float, trust: float, pain: float) -> None:
+        recent = self._recent
+        at = place * VITALS
+        recent[at + CLARITY] = clarity
+        recent[at + CHAOS] = chaos
+        recent[at + TRUST] = trust
+        recent[at + PAIN] = pain
 
     def _rhythm_second(self, facts: Facts) -> None:
         clarity, chaos, trust, pain = self._clarity, self._chaos, self._trust, self._pain
@@ -199,57 +205,58 @@ class Signals:
         self._drift_average = weights.beta * drift + (1 - weights.beta) * self._drift_average
         self._put(self.spec.rhythm, 100 * self._rhythm, facts)
 
-    def _windows_closed(self, closed: int, facts: Facts) -> None:
-        for history in self._short:
-            history.reach(closed)
-        self._set_yes_no("stagnation", self._stagnation(), facts)
-        self._set("pain_trend", self._short[PAIN].slope(self.spec.trend), facts)
-        self._set("trust_trend", self._short[TRUST].slope(self.spec.trend), facts)
+    def _windows_closed(self, history: History, facts: Facts) -> None:
+        self._set_yes_no("stagnation", self._stagnation(history), facts)
+        self._set("pain_trend", history.slope(PAIN, self.spec.trend), facts)
+        self._set("trust_trend", history.slope(TRUST, self.spec.trend), facts)
 
-    def _stagnation(self) -> bool | None:
+    def _stagnation(self, history: History) -> bool | None:
         rule = self.spec.parameters.stagnation
-        clarity, chaos = self._short[CLARITY], self._short[CHAOS]
         number = self.spec.short
         unknown = False
         for back in range(number):
-            bright, calm = clarity.mean(back), chaos.mean(back)
+            bright, calm = history.mean(CLARITY, back), history.mean(CHAOS, back)
             if bright <= rule.clarity_above or calm >= rule.chaos_below:
                 return False
             unknown = unknown or isnan(bright) or isnan(calm)
         if unknown:
             return None
-        return clarity.spread(number) <= rule.stddev and chaos.spread(number) <= rule.stddev
+        return history.spread(CLARITY, number) <= rule.stddev and history.spread(CHAOS, number) <= rule.stddev
 
-    def _rigidity(self, closed: int) -> bool | None:
+    def _rigidity(self, history: History) -> bool | None:
         rule = self.spec.parameters.rigidity
         number = self.spec.long
-        for history in self._long:
-            history.reach(closed)
         for back in range(number):
-            if self._long[CLARITY].mean(back) <= rule.clarity_above:
+            if history.mean(CLARITY, back) <= rule.clarity_above:
                 return False
         unknown = False
-        for history in self._long:
-            spread = history.spread(number)
+        for vital in range(VITALS):
+            spread = history.spread(vital, number)
             if spread > rule.stddev:
                 return False
             unknown = unknown or isnan(spread)
         return None if unknown else True
 
-    def _is_restless(self) -> bool:
-        computed = self._computed
+    def _is_restless(self, facts: Facts) -> bool:
         spec = self.spec
-        return not (isnan(computed[spec.rigidity]) and isnan(computed[spec.stagnation]) and isnan(computed[spec.trust_trend]))
+        for place in (spec.rigidity, spec.stagnation, spec.trust_trend):
+            if not isnan(self._computed(place, facts)):
+                return True
+        return False
+
+    def _computed(self, place: int, facts: Facts) -> float:
+        """The computed value of a signal, published or not; NaN: unknown."""
+        return self._hidden[place] if place in self._published else facts.values[place]
 
     def _stagnation_lasts(self, now: int, facts: Facts) -> None:
-        place = self.spec.stagnation
-        if facts.known[place] and facts.values[place]:
+        stagnation = facts.values[self.spec.stagnation]
+        if stagnation > 0:
             if self._stagnant_since < 0:
                 self._stagnant_since = now
             self._put(self.spec.duration, float(now - self._stagnant_since), facts)
         else:
             self._stagnant_since = -1
-            self._put(self.spec.duration, 0.0 if facts.known[place] else nan, facts)
+            self._put(self.spec.duration, nan if isnan(stagnation) else 0.0, facts)
 
     def _creative_potential(self) -> float:
         chaos, trust = self._chaos, self._trust
@@ -274,23 +281,23 @@ class Signals:
 
     def _put(self, place: int, value: float, facts: Facts) -> None:
         """Sets a computed signal; NaN: unknown."""
-        old = self._computed[place]
-        if old == value or (isnan(old) and isnan(value)):
-            return
-        self._computed[place] = value
-        if not self._published or place not in self._published:
+        if self._published and place in self._published:
+            self._hidden[place] = value
+        else:
             facts.set_signal(place, value)
 
     # --- state ---
 
-    def dump(self) -> list[Any]:
+    def dump(self, facts: Facts) -> list[Any]:
         """The state as plain lists."""
         names = self.spec.names
+        computed = [(place, self._computed(place, facts)) for place in self.spec.places.values()]
         return [
             {names[place]: list(published) for place, published in self._published.items()},
-            {names[place]: value for place, value in enumerate(self._computed) if not isnan(value)},
-            [[history.end, history.means.tobytes(), history.spreads.tobytes()] for history in (*self._short, *self._long)],
-            None if self._recent is None else bytes(self._recent),
+            {names[place]: value for place, value in computed if not isnan(value)},
+            None if self._short is None else self._short.dump(),
+            None if self._long is None else self._long.dump(),
+            bytes(memoryview(self._recent)),
             [self._clarity, self._chaos, self._trust, self._pain],
             self._second,
             [self._rhythm, self._chaos_average, self._drift_average],
@@ -299,23 +306,25 @@ class Signals:
 
     def load(self, state: list[Any], facts: Facts) -> None:
         """Takes up a dumped state, of this or another configuration, and tells `facts`."""
-        published, computed, histories, recent, means, self._second, rhythm, self._stagnant_since = state
+        published, computed, short, long, recent, means, self._second, rhythm, self._stagnant_since = state
         spec = self.spec
         self._clarity, self._chaos, self._trust, self._pain = means
         self._rhythm, self._chaos_average, self._drift_average = rhythm
         for name, value in computed.items():
             if name in spec.places:
-                self._computed[spec.places[name]] = value
                 facts.set_signal(spec.places[name], value)
         for name, (ts, value) in published.items():
             if name in spec.publishable:
                 self.publish(spec.publishable[name], value, ts, facts)
-        if histories:
-            self._short = [load_history(item, spec.kept, SHORT_S) for item in histories[:4]]
-            self._long = [load_history(item, spec.long, LONG_S) for item in histories[4:]]
-        if recent is not None and len(recent) == _MEANS_SIZE * (spec.lag + 1):
-            self._recent = bytearray(recent)
-        self.restless = self._is_restless()
+        if short is not None:
+            self._short = History(spec.kept, SHORT_S)
+            self._short.load(short)
+            self._long = History(spec.long, LONG_S)
+            self._long.load(long)
+        means_kept = vec[float](array("d", recent))
+        if len(means_kept) == VITALS * (spec.lag + 1):
+            self._recent = means_kept
+        self.restless = self._is_restless(facts)
 
 
 def _yes_no(value: float) -> float:
