@@ -190,10 +190,7 @@ class Facts:
 
     def knows_vitals(self) -> bool:
         """Whether any vital is known."""
-        for vital in self.vitals:
-            if vital.count:
-                return True
-        return False
+        return any(vital.count for vital in self.vitals)
 
     def terms(self, rule: int) -> list[TermValue]:
         """The rule's terms, each with whether it holds and the value of its signal."""

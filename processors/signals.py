@@ -239,10 +239,7 @@ class Signals:
 
     def _is_restless(self, facts: Facts) -> bool:
         spec = self.spec
-        for place in (spec.rigidity, spec.stagnation, spec.trust_trend):
-            if not isnan(self._computed(place, facts)):
-                return True
-        return False
+        return any(not isnan(self._computed(place, facts)) for place in (spec.rigidity, spec.stagnation, spec.trust_trend))
 
     def _computed(self, place: int, facts: Facts) -> float:
         """The computed value of a signal, published or not; NaN: unknown."""
