@@ -6,6 +6,8 @@ import traceback
 from collections.abc import Sequence
 from typing import Final
 
+from librt.vecs import append
+
 from processors.admission import check, check_value, dead_letter, dead_letter_key, readable
 from processors.compiled import Compiled
 from processors.emission import Emission
@@ -81,10 +83,9 @@ class Intake:
                         series.run_value = value_int
                         series.run_count = 1
                         series.run_ts = ts
-                    values = series.points
-                    if len(values) == series.begun and series.folded is None:
+                    if series.is_new_second():
                         series.current_offset = emission.offset
-                    values.append(value_int)
+                    series.points = append(series.points, value_int)
                     series.max_ts = subject.time = ts
                     subject.point_tick = tick
                     continue

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy_extensions import mypyc_attr
+from librt.vecs import append, extend, vec
+from mypy_extensions import i64, mypyc_attr
 
 from processors.compiled import MetricSpec, SubjectTiming
+from processors.judged import JUDGED, JudgedSecond, judged_second, set_judged, total_of
 from processors.ladder import Ladder
 from processors.numbers import float_at_least, float_at_most
 from processors.quantiles import EXACT
-from processors.windows import Part, Second
+from processors.vectors import inserted, listed, sum_of
+from processors.windows import Part
 from schemas.outputs import Level, Priority, Side, UnknownReason
 
 NEVER: Final = -(1 << 62)
 """Before every `ts`."""
+_PAST: Final = 3
+"""Numbers a second in `Series.past`."""
+_NO_POINTS = vec[i64]()
 
 
 @mypyc_attr(acyclic=True)
@@ -53,6 +59,7 @@ class Series:
         "fast_count",
         "fast_total",
         "folded",
+        "is_folded",
         "judged_count",
         "judged_total",
         "ladder",
@@ -87,11 +94,14 @@ class Series:
         self.awake = False
         # points that have not gone into a part, by second; of a second only the last place means something. From `begun` on
         # they are the subject's current second's; the first `summed` of them stand in the sums below, as do those folded
-        self.points: list[int] = []
+        self.points = _NO_POINTS
         self.begun = 0
         self.summed = 0
-        self.past: list[Second] = []  # the seconds of the points before, in the order of time
-        self.folded: Second | None = None  # the current second, where points of it were folded away: the last of `past`
+        # the seconds of the points before, in the order of time: which, how many of the points, and the greatest `ts` of all its
+        # points, whose point is the last one; what was folded away of a second's comes before the others
+        self.past = _NO_POINTS
+        self.folded: dict[int, Part] | None = None
+        self.is_folded = False  # also of the current second points were folded away: it is the last of `past`
         self.current_offset = 0
         self.current_count = 0
         self.current_total = 0
@@ -101,7 +111,7 @@ class Series:
         self.total = 0
         self.fast_count = 0
         self.fast_total = 0
-        self.ring: list[Second | None] = [None] * (spec.window if self.ladder is not None else 0)
+        self.ring = vec[i64]([0] * (spec.window * JUDGED if self.ladder is not None else 0))
         # the mean as of the last judging, and between which means (× 10⁹) no rule changes
         self.judged_count = 0
         self.judged_total = 0
@@ -126,7 +136,7 @@ class Series:
         fresh = number - self.summed
         if fresh:
             if self.ladder is not None:
-                self._add_to_sums(fresh, points[-1] if fresh == 1 else sum(points[self.summed :]))
+                self._add_to_sums(fresh, int(points[number - 1]) if fresh == 1 else sum_of(points, self.summed, number))
                 # each of these points was judged, if only to see that nothing changes
                 self.judged_count, self.judged_total = self.count, self.total
             self.summed = number
@@ -144,72 +154,93 @@ class Series:
 
     def begin_judging(self) -> None:
         """Takes the points of the current second, also those folded, into the judged window: its ladder is new."""
-        current = self.current()
-        count, total = len(current), sum(current)
-        if self.folded is not None and self.folded.part is not None:
-            count += self.folded.part.count
-            total += self.folded.part.total
+        end = len(self.points)
+        count, total = end - self.begun, sum_of(self.points, self.begun, end)
+        if self.is_folded:
+            part = self._folded(self.past[len(self.past) - _PAST])
+            count += part.count
+            total += part.total
         if count:
             self._add_to_sums(count, total)
             self.judged_count, self.judged_total = count, total
 
-    def take_window(self, seconds: list[Second], current_count: int, current_total: int, second: int) -> None:
+    def take_points(self, points: vec[i64], past: vec[i64], second: int) -> None:
+        """Begins with points and past seconds that were another's; `second` is the current one. All stand in its sums."""
+        self.points, self.past = points, past
+        self.summed = len(points)
+        self.begun = 0
+        for place in range(0, len(past), _PAST):
+            self.begun += past[place + 1]
+            self.is_folded = past[place] == second
+
+    def take_window(self, seconds: list[JudgedSecond], current_count: int, current_total: int, second: int) -> None:
         """Begins with a judged window that was another's: its seconds before the current one (`second`), and that one's sums."""
         self.current_count, self.current_total = current_count, current_total
         self.count = self.fast_count = current_count
         self.total = self.fast_total = current_total
-        for kept in seconds:
-            self.ring[kept.at % self.spec.window] = kept
-            self.count += kept.count
-            self.total += kept.total
-            if kept.at > second - self.spec.fast_window:
-                self.fast_count += kept.count
-                self.fast_total += kept.total
+        for at, count, total, offset in seconds:
+            set_judged(self.ring, at % self.spec.window * JUDGED, count, total, offset)
+            self.count += count
+            self.total += total
+            if at > second - self.spec.fast_window:
+                self.fast_count += count
+                self.fast_total += total
 
-    def window_before(self, second: int, length: int) -> list[Second]:
+    def window_before(self, second: int, length: int) -> list[JudgedSecond]:
         """The seconds with points among the last `length` of the judged window, before the current one (`second`)."""
-        window = len(self.ring)
-        return [kept for at in range(second - length + 1, second) if (kept := self.ring[at % window]) is not None]
-
-    def current(self) -> list[int]:
-        """The points of the current second, without those folded."""
-        return self.points[self.begun :]
+        ring, window = self.ring, self.spec.window
+        found = []
+        for at in range(second - length + 1, second) if len(ring) else ():
+            place = at % window * JUDGED
+            if ring[place]:
+                found.append(judged_second(ring, place, at))
+        return found
 
     def is_new_second(self) -> bool:
         """Whether the current second has no points yet."""
-        return len(self.points) == self.begun and self.folded is None
+        return len(self.points) == self.begun and not self.is_folded
 
     def fold(self, second: int) -> None:
         """Folds the current second's points (all summed) into a part: a flood costs no memory."""
-        kept = self.folded
-        if kept is None:
-            kept = self.folded = Second(second, 0, self.max_ts)
-            self.past.append(kept)
-        kept.fold(self.current())
-        kept.last_ts = self.max_ts
-        del self.points[self.begun :]
+        if not self.is_folded:
+            self.is_folded = True
+            self._append_past(second, 0, self.max_ts)
+        self._folded(second).add(listed(self.points, self.begun, len(self.points)))
+        self.past[len(self.past) - 1] = self.max_ts
+        self.points = self.points[: self.begun]
         self.summed = self.begun
         self.calm = False
+
+    def _folded(self, second: int) -> Part:
+        """What was folded away of a second's points."""
+        if self.folded is None:
+            self.folded = {}
+        part = self.folded.get(second)
+        if part is None:
+            part = self.folded[second] = Part()
+        return part
+
+    def _append_past(self, second: int, number: int, last_ts: int) -> None:
+        self.past = append(append(append(self.past, second), number), last_ts)
 
     def file_current(self, second: int) -> None:
         """Puts the points of the current second, `second`, to the past ones. Sums must be up to date."""
         end = len(self.points)
         number = end - self.begun
-        kept = self.folded
-        if kept is None:
-            if not number:
-                return
-            kept = Second(second, number, self.max_ts)
-            self.past.append(kept)
+        if self.is_folded:
+            if number:
+                self.past[len(self.past) - 2] = number
+                self.past[len(self.past) - 1] = self.max_ts
         elif number:
-            kept.number = number
-            kept.last_ts = self.max_ts
+            self._append_past(second, number, self.max_ts)
+        else:
+            return
         if self.ladder is not None:
-            kept.begin(self.current_count, self.current_total, self.current_offset)
-            self.ring[second % self.spec.window] = kept
+            place = second % self.spec.window * JUDGED
+            set_judged(self.ring, place, self.current_count, self.current_total, self.current_offset)
             self.current_count = self.current_total = 0
         self.begun = end
-        self.folded = None
+        self.is_folded = False
 
     def roll(self, second: int) -> None:
         """Ends second − 1 and begins `second`: the judged window slides. Sums must be up to date; whether it is calm is to be told anew."""
@@ -217,22 +248,21 @@ class Series:
         if self.count and self.ladder is not None:
             spec = self.spec
             ring = self.ring
-            gone = ring[(second - spec.fast_window) % spec.window]
-            if gone is not None:
-                self.fast_count -= gone.count
-                self.fast_total -= gone.total
-            place = second % spec.window
-            gone = ring[place]
-            if gone is not None:
-                self.count -= gone.count
-                self.total -= gone.total
-                ring[place] = None
+            place = (second - spec.fast_window) % spec.window * JUDGED
+            if ring[place]:
+                self.fast_count -= ring[place]
+                self.fast_total -= total_of(ring, place)
+            place = second % spec.window * JUDGED
+            if ring[place]:
+                self.count -= ring[place]
+                self.total -= total_of(ring, place)
+                ring[place] = 0
 
     def add_in_order(self, value: int, ts: int, second: int, offset: int) -> None:
         """Adds a point of the current second, not older than any of the subject's. Sums must be up to date."""
         if self.is_new_second():
             self.current_offset = offset
-        self.points.append(value)
+        self.points = append(self.points, value)
         self.max_ts = ts
         self.sync(second)
 
@@ -244,48 +274,49 @@ class Series:
             if self.ladder is not None:
                 self._add_to_sums(1, value)
             return
-        kept = self._add_to_past(at, value, ts)
+        self._add_to_past(at, value, ts)
         spec = self.spec
         if self.ladder is not None and at > second - spec.window:
-            place = at % spec.window
-            judged = self.ring[place]
-            if judged is None:
-                kept.begin(0, 0, offset)
-                judged = self.ring[place] = kept
-            judged.count += 1
-            judged.total += value
+            ring = self.ring
+            place = at % spec.window * JUDGED
+            if ring[place]:
+                set_judged(ring, place, ring[place] + 1, total_of(ring, place) + value, ring[place + 3])
+            else:
+                set_judged(ring, place, 1, value, offset)
             self.count += 1
             self.total += value
             if at > second - spec.fast_window:
                 self.fast_count += 1
                 self.fast_total += value
 
-    def _add_to_past(self, at: int, value: int, ts: int) -> Second:
-        """Adds a point of the earlier second `at`, which is returned."""
+    def _add_to_past(self, at: int, value: int, ts: int) -> None:
+        """Adds a point of the earlier second `at`."""
         place = len(self.past)
         end = self.begun
-        while place and self.past[place - 1].at > at:
-            place -= 1
-            end -= self.past[place].number
-        kept = self.past[place - 1] if place else None
-        if kept is None or kept.at != at:
-            kept = Second(at, 0, ts)
-            self.past.insert(place, kept)
-        elif ts < kept.last_ts and not kept.number:
-            assert kept.part is not None
-            _add_before_last(kept.part, value)
-            return kept
-        self.points.insert(end if ts >= kept.last_ts else end - 1, value)
-        kept.last_ts = max(kept.last_ts, ts)
-        kept.number += 1
+        while place and self.past[place - _PAST] > at:
+            place -= _PAST
+            end -= self.past[place + 1]
+        if place and self.past[place - _PAST] == at:
+            place -= _PAST
+        else:
+            for number in (ts, 0, at):
+                self.past = inserted(self.past, place, number)
+        past = self.past
+        last_ts = past[place + 2]
+        if ts < last_ts and not past[place + 1]:
+            _add_before_last(self._folded(at), value)
+            return
+        self.points = inserted(self.points, end if ts >= last_ts else end - 1, value)
+        past[place + 1] += 1
+        past[place + 2] = max(ts, last_ts)
         self._shift(1)
-        if kept.number > EXACT:
-            begin = end + 1 - kept.number
-            kept.fold(self.points[begin : end + 1])
-            del self.points[begin : end + 1]
-            self._shift(-kept.number)
-            kept.number = 0
-        return kept
+        number = past[place + 1]
+        if number > EXACT:
+            begin = end + 1 - number
+            self._folded(at).add(listed(self.points, begin, end + 1))
+            self.points = extend(self.points[:begin], self.points[end + 1 :])
+            self._shift(-number)
+            past[place + 1] = 0
 
     def _shift(self, number: int) -> None:
         """So many points have come before those of the current second."""
@@ -293,19 +324,15 @@ class Series:
         self.summed += number
 
     def _add_to_current(self, value: int, ts: int, offset: int) -> None:
-        folded = self.folded
-        if len(self.points) == self.begun:
-            if folded is not None and ts < folded.last_ts:
-                assert folded.part is not None
-                _add_before_last(folded.part, value)
-                return
-            if folded is None:
-                self.current_offset = offset
-            self.points.append(value)
-        elif ts >= self.max_ts:
-            self.points.append(value)
+        if self.is_new_second():
+            self.current_offset = offset
+        if len(self.points) > self.begun:
+            self.points = inserted(self.points, len(self.points) if ts >= self.max_ts else len(self.points) - 1, value)
+        elif self.is_folded and ts < self.past[len(self.past) - 1]:
+            _add_before_last(self._folded(ts // 1000), value)
+            return
         else:
-            self.points.insert(len(self.points) - 1, value)
+            self.points = append(self.points, value)
         self.summed += 1
 
     def extend_run(self, value: int, ts: int) -> None:
@@ -388,7 +415,7 @@ class Series:
 
     def is_settled(self) -> bool:
         """Whether time alone cannot make it say anything: nothing in any window, and its silence already told."""
-        if self.points or self.past or self.late or self.refused or any(part.count for part in self.parts):
+        if len(self.points) or len(self.past) or self.late or self.refused or any(part.count for part in self.parts):
             return False
         if self.ladder is None:
             return True
@@ -397,28 +424,26 @@ class Series:
     def take_part(self, end: int) -> Part:
         """Takes the points of the seconds before `end` out of it."""
         part = Part()
-        begin = number = taken = 0
-        for kept in self.past:
-            if kept.at >= end:
-                break
-            taken += 1
-            if kept.part is not None:
-                part.add(self.points[begin:number])
+        points, past = self.points, self.past
+        begin = number = place = 0
+        while place < len(past) and past[place] < end:
+            if self.folded is not None and past[place] in self.folded:
+                part.add(listed(points, begin, number))
                 begin = number
-                part.merge(kept.part)
-                kept.part = None
-            number += kept.number
-        if taken:
-            part.add(self.points[begin:number])
-            del self.points[:number]
-            del self.past[:taken]
+                part.merge(self.folded.pop(past[place]))
+            number += past[place + 1]
+            place += _PAST
+        if place:
+            part.add(listed(points, begin, number))
+            self.points = points[number:]
+            self.past = past[place:]
             self._shift(-number)
         return part
 
     def first_offset(self, second: int) -> int | None:
         """Offset of the oldest point in the judged window that ends with the current second; None: it is empty."""
-        window = self.spec.window
-        offsets = [kept.offset for at in range(second - window + 1, second + 1) if (kept := self.ring[at % window]) is not None]
+        # without a lateness the current second is filed before it is judged
+        offsets = [kept.offset for kept in self.window_before(second + 1, self.spec.window + 1)]
         if self.current_count:
             offsets.append(self.current_offset)
         return min(offsets) if offsets else None

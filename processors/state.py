@@ -12,11 +12,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+from librt.vecs import vec
+from mypy_extensions import i64
 
 from processors.compiled import Compiled
+from processors.judged import JudgedSecond
 from processors.series import Series, Status
 from processors.subject import Subject
-from processors.windows import Part, Second
+from processors.windows import Part
 
 FORMAT: Final = 6
 
@@ -92,9 +95,9 @@ def _series(series: Series, second: int) -> list[Any]:
         series.awake,
         None if series.status is None else _status(series.status),
         None if series.ladder is None else series.ladder.memory(),
-        series.points,
-        _past(series),
-        {place: _part(kept.part) for place, kept in enumerate(series.past) if kept.part is not None},
+        bytes(memoryview(series.points)),
+        bytes(memoryview(series.past)),
+        {} if series.folded is None else {second: _part(part) for second, part in series.folded.items()},
         [_part(part) if part.count else None for part in series.parts],
         series.current_offset,
         series.current_count,
@@ -117,25 +120,14 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
     series.status = None if status is None else Status(*status)
     if series.ladder is not None and rungs is not None:
         series.ladder.remember([tuple(rung) for rung in rungs])
-    series.points = points
-    series.summed = len(points)
+    series.take_points(vec[i64](array("q", points)), vec[i64](array("q", past)), subject.second)
+    series.folded = {second: _load_part(part) for second, part in folded.items()} or None
     series.current_offset = current_offset
-    for place in range(0, len(past), 3):
-        at, number, last_ms = past[place : place + 3]
-        series.past.append(Second(at, number, at * 1000 + last_ms))
-        series.begun += number
-    for place, part in folded.items():
-        series.past[place].part = _load_part(part)
     series.parts = [Part() if part is None else _load_part(part) for part in parts]
-    past_seconds = {kept.at: kept for kept in series.past}
-    series.folded = past_seconds.get(subject.second)
-    seconds = []
-    for place in range(0, len(ring), 4):
-        ago, count, total, offset = ring[place : place + 4]
-        at = subject.second - ago
-        kept = past_seconds.get(at) or Second(at, 0, 0)
-        kept.begin(count, _unpack(total), offset)
-        seconds.append(kept)
+    seconds = [
+        JudgedSecond(subject.second - ago, count, _unpack(total), offset)
+        for ago, count, total, offset in zip(ring[::4], ring[1::4], ring[2::4], ring[3::4], strict=True)
+    ]
     series.take_window(seconds, current_count, _unpack(current_total), subject.second)
     series.max_ts, series.run_value, series.run_count, series.run_ts, series.late, series.refused, judged_count, judged_total = rest
     series.judged_count, series.judged_total = judged_count, _unpack(judged_total)
@@ -143,22 +135,12 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
         subject.wake(series)
 
 
-def _past(series: Series) -> list[int]:
-    """Of each second of `points` before the current one: which, how many of them, ms of the last."""
-    told: list[int] = []
-    for kept in series.past:
-        told.append(kept.at)
-        told.append(kept.number)
-        told.append(kept.last_ts - kept.at * 1000)
-    return told
-
-
 def _ring(series: Series, second: int) -> list[int | bytes]:
     """Of each second of the judged window before the current one: how long ago (s), its count, total and offset."""
     told: list[int | bytes] = []
-    for kept in series.window_before(second, len(series.ring)):
+    for kept in series.window_before(second, series.spec.window):
         told.append(second - kept.at)
-        told.append(kept.count)
+        told.append(kept.number)
         told.append(_pack(kept.total))
         told.append(kept.offset)
     return told

@@ -385,7 +385,7 @@ def _rebound(old: Series, compiled: Compiled, timing: SubjectTiming, second: int
     new.awake = old.awake or new.ladder is not None
     new.status = old.status
     new.points, new.begun, new.summed = old.points, old.begun, old.summed
-    new.current_offset, new.folded, new.past = old.current_offset, old.folded, old.past
+    new.current_offset, new.past, new.folded, new.is_folded = old.current_offset, old.past, old.folded, old.is_folded
     new.max_ts, new.run_value, new.run_count, new.run_ts = old.max_ts, old.run_value, old.run_count, old.run_ts
     new.late, new.refused = old.late, old.refused
     new.judged_count, new.judged_total = old.judged_count, old.judged_total

@@ -117,35 +117,3 @@ class Part:
             p95,
             late,
         )
-
-
-@mypyc_attr(acyclic=True)
-class Second:
-    """One second, `at`, of a metric's on-time points: `part` (what was folded away, if ever) before `number` places of `Series.points`.
-
-    `last_ts` (ms) is the greatest `ts` among them; its point is the last one. `count`, `total` and `offset` (of the
-    oldest point) are what the judged window needs of it, also when the points have gone into their windows.
-    """
-
-    __slots__ = ("at", "count", "last_ts", "number", "offset", "part", "total")
-
-    def __init__(self, at: int, number: int, last_ts: int) -> None:
-        self.at = at
-        self.number = number
-        self.last_ts = last_ts
-        self.part: Part | None = None
-        self.count = 0
-        self.total = 0
-        self.offset = 0
-
-    def begin(self, count: int, total: int, offset: int) -> None:
-        """Sets what the judged window has of it."""
-        self.count = count
-        self.total = total
-        self.offset = offset
-
-    def fold(self, values: list[int]) -> None:
-        """Adds points to the part, the newest last."""
-        if self.part is None:
-            self.part = Part()
-        self.part.add(values)
