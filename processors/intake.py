@@ -201,7 +201,7 @@ class Intake:
         subject.wake(series)
         series.sync(subject.second)
         if late:
-            series.late[subject.second] = series.late.get(subject.second, 0) + 1
+            series.mark_late(subject.second)
         else:
             value = to_int(point.value)
             if ts == subject.time:
@@ -237,7 +237,7 @@ class Intake:
             population.mark(subject)
             population.wake_up(subject, self._compiled)
             series.sync(subject.second)
-            series.refused[subject.second] = series.refused.get(subject.second, 0) + 1
+            series.mark_refused(subject.second)
             series.calm = False
             subject.wake(series)
             if population.is_idle(subject):

@@ -1,44 +1,120 @@
-"""The judged window, second by second: a ring of machine integers (semantics §5).
-
-Of each second it holds how many points there were, their sum (in two halves, since 64 bits may not hold it) and the offset of
-the oldest; a second without points has the number 0.
-"""
+"""The seconds of a judged window that had points (semantics §5), as machine integers: memory goes with the points, not with its length."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from librt.vecs import vec
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from processors.vectors import high_half, joined, low_half
 
-JUDGED: Final = 4
-"""Numbers a second: count, high and low half of the sum, offset."""
+_SECOND: Final = 5
+"""Numbers a second: which, how many points, high and low half of their sum (64 bits may not hold it), offset of the oldest."""
+_SPARE: Final = 2
+"""So many seconds more than needed are made room for at least."""
+
+JudgedSecond = tuple[int, int, int, int]
+"""Which second, how many points, their sum (value × 10⁹), offset of the oldest."""
 
 
-class JudgedSecond(NamedTuple):
-    """One second, `at`, of a judged window: how many points it has, their sum (value × 10⁹), and the offset of the oldest."""
+@mypyc_attr(acyclic=True)
+class JudgedSeconds:
+    """The seconds stand from `_first` to `_end`, in the order of time; those of the fast window from `_fast` on."""
 
-    at: int
-    number: int
-    total: int
-    offset: int
+    __slots__ = ("_end", "_fast", "_first", "_numbers")
 
+    def __init__(self) -> None:
+        self._numbers = vec[i64]()
+        self._first: i64 = 0
+        self._fast: i64 = 0
+        self._end: i64 = 0
 
-def total_of(ring: vec[i64], place: i64) -> int:
-    """The sum of the second at a place of the ring."""
-    return joined(ring[place + 1], ring[place + 2])
+    def push(self, second: int, count: int, total: int, offset: int) -> None:
+        """Adds a second, the newest."""
+        if self._end == len(self._numbers):
+            self._make_room()
+        self._set(self._end, second, count, total, offset)
+        self._end += _SECOND
 
+    def add(self, second: int, value: int, offset: int, is_fast: bool) -> None:
+        """Adds a point to a second of the window, which may have none yet; `is_fast`: it is in the fast window, too."""
+        numbers = self._numbers
+        place = self._end - _SECOND
+        while place >= self._first and numbers[place] > second:
+            place -= _SECOND
+        if place >= self._first and numbers[place] == second:
+            self._set(place, second, numbers[place + 1] + 1, self._total(place) + value, numbers[place + 4])
+            return
+        place += _SECOND - self._first  # making room moves all
+        self.push(second, 1, value, offset)
+        place += self._first
+        numbers = self._numbers
+        at = self._end - 1
+        while at >= place + _SECOND:
+            numbers[at] = numbers[at - _SECOND]
+            at -= 1
+        self._set(place, second, 1, value, offset)
+        if not is_fast:
+            self._fast += _SECOND
 
-def set_judged(ring: vec[i64], place: i64, count: int, total: int, offset: int) -> None:
-    """Writes a second at a place of the ring."""
-    ring[place] = count
-    ring[place + 1] = high_half(total)
-    ring[place + 2] = low_half(total)
-    ring[place + 3] = offset
+    def leave(self, second: int) -> tuple[int, int]:
+        """Drops the seconds up to `second`: how many points they had, and their sum."""
+        count = total = 0
+        while self._first < self._end and self._numbers[self._first] <= second:
+            count += self._numbers[self._first + 1]
+            total += self._total(self._first)
+            self._first += _SECOND
+        self._fast = max(self._fast, self._first)
+        return count, total
 
+    def leave_fast(self, second: int) -> tuple[int, int]:
+        """The same of the fast window; the seconds stay in the other one."""
+        count = total = 0
+        while self._fast < self._end and self._numbers[self._fast] <= second:
+            count += self._numbers[self._fast + 1]
+            total += self._total(self._fast)
+            self._fast += _SECOND
+        return count, total
 
-def judged_second(ring: vec[i64], place: i64, at: int) -> JudgedSecond:
-    """The second `at`, which stands at a place of the ring."""
-    return JudgedSecond(at, ring[place], total_of(ring, place), ring[place + 3])
+    def first_offset(self, second: int) -> int | None:
+        """The least offset of the seconds from `second` on; None: there is none."""
+        least: int | None = None
+        for place in range(self._first, self._end, _SECOND):
+            offset = self._numbers[place + 4]
+            if self._numbers[place] >= second and (least is None or offset < least):
+                least = offset
+        return least
+
+    def listed(self) -> list[JudgedSecond]:
+        """All seconds, the oldest first."""
+        numbers = self._numbers
+        return [
+            (numbers[place], numbers[place + 1], self._total(place), numbers[place + 4]) for place in range(self._first, self._end, _SECOND)
+        ]
+
+    def _total(self, place: i64) -> int:
+        return joined(self._numbers[place + 2], self._numbers[place + 3])
+
+    def _set(self, place: i64, second: int, count: int, total: int, offset: int) -> None:
+        numbers = self._numbers
+        numbers[place] = second
+        numbers[place + 1] = count
+        numbers[place + 2] = high_half(total)
+        numbers[place + 3] = low_half(total)
+        numbers[place + 4] = offset
+
+    def _make_room(self) -> None:
+        """Moves the seconds to the beginning, to a longer vector unless an eighth is free there."""
+        old, used = self._numbers, self._end - self._first
+        if self._first * 8 <= len(old):
+            seconds = used // _SECOND
+            self._numbers = vec[i64]([0] * int((seconds + max(_SPARE, seconds // 4)) * _SECOND))
+        new = self._numbers
+        at: i64 = 0
+        while at < used:
+            new[at] = old[self._first + at]
+            at += 1
+        self._fast -= self._first
+        self._first = 0
+        self._end = used

@@ -13,7 +13,7 @@ from librt.vecs import append, extend, vec
 from mypy_extensions import i64, mypyc_attr
 
 from processors.compiled import MetricSpec, SubjectTiming
-from processors.judged import JUDGED, JudgedSecond, judged_second, set_judged, total_of
+from processors.judged import JudgedSecond, JudgedSeconds
 from processors.ladder import Ladder
 from processors.numbers import float_at_least, float_at_most
 from processors.quantiles import EXACT
@@ -26,6 +26,8 @@ NEVER: Final = -(1 << 62)
 _PAST: Final = 3
 """Numbers a second in `Series.past`."""
 _NO_POINTS = vec[i64]()
+_NO_MARKS: dict[int, int] = {}
+"""Shared by all series without late or refused points; nothing is ever added to it."""
 
 
 @mypyc_attr(acyclic=True)
@@ -62,6 +64,7 @@ class Series:
         "is_folded",
         "judged_count",
         "judged_total",
+        "judged",
         "ladder",
         "late",
         "max_ts",
@@ -71,7 +74,6 @@ class Series:
         "past",
         "points",
         "refused",
-        "ring",
         "run_count",
         "run_ts",
         "run_value",
@@ -106,12 +108,12 @@ class Series:
         self.current_count = 0
         self.current_total = 0
         self.parts = [Part() for _ in range(sizes)]
-        # the judged window, ending with the current second, which `ring` does not have yet
+        # the judged window, ending with the current second, which `judged` does not have yet
         self.count = 0
         self.total = 0
         self.fast_count = 0
         self.fast_total = 0
-        self.ring = vec[i64]([0] * (spec.window * JUDGED if self.ladder is not None else 0))
+        self.judged = JudgedSeconds()
         # the mean as of the last judging, and between which means (× 10⁹) no rule changes
         self.judged_count = 0
         self.judged_total = 0
@@ -122,8 +124,8 @@ class Series:
         self.run_value = 0
         self.run_count = 0
         self.run_ts = NEVER
-        self.late: dict[int, int] = {}
-        self.refused: dict[int, int] = {}
+        self.late = _NO_MARKS
+        self.refused = _NO_MARKS
         # the short path
         self.calm = False
         self.x_low = self.x_high = 0.0
@@ -179,22 +181,17 @@ class Series:
         self.count = self.fast_count = current_count
         self.total = self.fast_total = current_total
         for at, count, total, offset in seconds:
-            set_judged(self.ring, at % self.spec.window * JUDGED, count, total, offset)
+            self.judged.push(at, count, total, offset)
             self.count += count
             self.total += total
             if at > second - self.spec.fast_window:
                 self.fast_count += count
                 self.fast_total += total
+        self.judged.leave_fast(second - self.spec.fast_window)
 
     def window_before(self, second: int, length: int) -> list[JudgedSecond]:
         """The seconds with points among the last `length` of the judged window, before the current one (`second`)."""
-        ring, window = self.ring, self.spec.window
-        found = []
-        for at in range(second - length + 1, second) if len(ring) else ():
-            place = at % window * JUDGED
-            if ring[place]:
-                found.append(judged_second(ring, place, at))
-        return found
+        return [kept for kept in self.judged.listed() if second - length < kept[0] < second]
 
     def is_new_second(self) -> bool:
         """Whether the current second has no points yet."""
@@ -236,8 +233,7 @@ class Series:
         else:
             return
         if self.ladder is not None:
-            place = second % self.spec.window * JUDGED
-            set_judged(self.ring, place, self.current_count, self.current_total, self.current_offset)
+            self.judged.push(second, self.current_count, self.current_total, self.current_offset)
             self.current_count = self.current_total = 0
         self.begun = end
         self.is_folded = False
@@ -246,17 +242,12 @@ class Series:
         """Ends second − 1 and begins `second`: the judged window slides. Sums must be up to date; whether it is calm is to be told anew."""
         self.file_current(second - 1)
         if self.count and self.ladder is not None:
-            spec = self.spec
-            ring = self.ring
-            place = (second - spec.fast_window) % spec.window * JUDGED
-            if ring[place]:
-                self.fast_count -= ring[place]
-                self.fast_total -= total_of(ring, place)
-            place = second % spec.window * JUDGED
-            if ring[place]:
-                self.count -= ring[place]
-                self.total -= total_of(ring, place)
-                ring[place] = 0
+            count, total = self.judged.leave_fast(second - self.spec.fast_window)
+            self.fast_count -= count
+            self.fast_total -= total
+            count, total = self.judged.leave(second - self.spec.window)
+            self.count -= count
+            self.total -= total
 
     def add_in_order(self, value: int, ts: int, second: int, offset: int) -> None:
         """Adds a point of the current second, not older than any of the subject's. Sums must be up to date."""
@@ -277,15 +268,11 @@ class Series:
         self._add_to_past(at, value, ts)
         spec = self.spec
         if self.ladder is not None and at > second - spec.window:
-            ring = self.ring
-            place = at % spec.window * JUDGED
-            if ring[place]:
-                set_judged(ring, place, ring[place] + 1, total_of(ring, place) + value, ring[place + 3])
-            else:
-                set_judged(ring, place, 1, value, offset)
+            is_fast = at > second - spec.fast_window
+            self.judged.add(at, value, offset, is_fast)
             self.count += 1
             self.total += value
-            if at > second - spec.fast_window:
+            if is_fast:
                 self.fast_count += 1
                 self.fast_total += value
 
@@ -403,6 +390,16 @@ class Series:
             return "stuck"
         return None
 
+    def mark_late(self, second: int) -> None:
+        """Notes a late point that has come in this second of subject time."""
+        self.late = self.late or {}
+        self.late[second] = self.late.get(second, 0) + 1
+
+    def mark_refused(self, second: int) -> None:
+        """Notes a point that was refused in this second of subject time."""
+        self.refused = self.refused or {}
+        self.refused[second] = self.refused.get(second, 0) + 1
+
     def late_within(self, first: int, last: int) -> int:
         """Late points that arrived in the seconds first … last of subject time."""
         return sum(number for second, number in self.late.items() if first <= second <= last)
@@ -442,11 +439,10 @@ class Series:
 
     def first_offset(self, second: int) -> int | None:
         """Offset of the oldest point in the judged window that ends with the current second; None: it is empty."""
-        # without a lateness the current second is filed before it is judged
-        offsets = [kept.offset for kept in self.window_before(second + 1, self.spec.window + 1)]
-        if self.current_count:
-            offsets.append(self.current_offset)
-        return min(offsets) if offsets else None
+        least = self.judged.first_offset(second - self.spec.window + 1)
+        if self.current_count and (least is None or self.current_offset < least):
+            least = self.current_offset
+        return least
 
 
 def _add_before_last(part: Part, value: int) -> None:

@@ -16,7 +16,6 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from processors.compiled import Compiled
-from processors.judged import JudgedSecond
 from processors.series import Series, Status
 from processors.subject import Subject
 from processors.windows import Part
@@ -125,7 +124,7 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
     series.current_offset = current_offset
     series.parts = [Part() if part is None else _load_part(part) for part in parts]
     seconds = [
-        JudgedSecond(subject.second - ago, count, _unpack(total), offset)
+        (subject.second - ago, count, _unpack(total), offset)
         for ago, count, total, offset in zip(ring[::4], ring[1::4], ring[2::4], ring[3::4], strict=True)
     ]
     series.take_window(seconds, current_count, _unpack(current_total), subject.second)
@@ -138,11 +137,11 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
 def _ring(series: Series, second: int) -> list[int | bytes]:
     """Of each second of the judged window before the current one: how long ago (s), its count, total and offset."""
     told: list[int | bytes] = []
-    for kept in series.window_before(second, series.spec.window):
-        told.append(second - kept.at)
-        told.append(kept.number)
-        told.append(_pack(kept.total))
-        told.append(kept.offset)
+    for at, count, total, offset in series.judged.listed():
+        told.append(second - at)
+        told.append(count)
+        told.append(_pack(total))
+        told.append(offset)
     return told
 
 
