@@ -6,7 +6,10 @@ inside by the hysteresis at every judging for `clear_for`. P0 rungs look at the 
 
 from __future__ import annotations
 
-from mypy_extensions import mypyc_attr
+from typing import Final
+
+from librt.vecs import vec
+from mypy_extensions import i64, mypyc_attr
 
 from processors.compiled import RungSpec
 from processors.numbers import PRIORITIES, float_at_least, float_at_most, to_float
@@ -17,17 +20,14 @@ RungMemory = tuple[bool, int | None, int]
 """entered, `since` of the running timer (ms), place in the order of entering."""
 
 
-@mypyc_attr(acyclic=True)
-class Rung:
-    """State of one rung. `since` is the judging (ms) from which its running timer counts, None when none runs."""
-
-    __slots__ = ("entered", "sequence", "since", "spec")
-
-    def __init__(self, spec: RungSpec) -> None:
-        self.spec = spec
-        self.entered = False
-        self.since: int | None = None
-        self.sequence = 0
+_NONE: Final = -(1 << 62)
+"""No timer runs: before every judging."""
+_ENTERED: Final = 0
+_SINCE: Final = 1
+_SEQUENCE: Final = 2
+_RUNG: Final = 3
+"""Numbers a rung in `Ladder._rungs`: whether it is entered, the judging (ms) from which its timer counts, its place in the order of
+entering."""
 
 
 @mypyc_attr(acyclic=True)
@@ -39,11 +39,27 @@ class Ladder:
     a rung's timer runs or the two means of a P0 rung disagree. A judging within both bands while not restless changes nothing.
     """
 
-    __slots__ = ("band_high", "band_low", "entered", "fast_high", "fast_low", "greatest", "least", "restless", "rungs", "x_high", "x_low")
+    __slots__ = (
+        "_rungs",
+        "band_high",
+        "band_low",
+        "entered",
+        "fast_high",
+        "fast_low",
+        "greatest",
+        "least",
+        "restless",
+        "specs",
+        "x_high",
+        "x_low",
+    )
 
     def __init__(self, specs: tuple[RungSpec, ...], least: int, greatest: int) -> None:
         self.least, self.greatest = least, greatest
-        self.rungs = [Rung(spec) for spec in specs]
+        self.specs = specs
+        self._rungs = vec[i64]([0] * (len(specs) * _RUNG))
+        for rung in range(_SINCE, len(specs) * _RUNG, _RUNG):
+            self._rungs[rung] = _NONE
         self.entered = 0
         self.restless = False
         # empty until the first judging: nothing may be skipped before it
@@ -60,25 +76,28 @@ class Ladder:
             fast_count, fast_total: the same of the fast window; count 0: it is not looked at.
         """
         self.restless = False
-        for rung in self.rungs:
-            spec = rung.spec
-            limit = spec.inside if rung.entered else spec.bound
+        rungs = self._rungs
+        rung = -_RUNG
+        for spec in self.specs:
+            rung += _RUNG
+            entered = rungs[rung] != 0
+            limit = spec.inside if entered else spec.bound
             # beyond: outside the limit; of an entered rung the limit is the inner one, so "not beyond" is "inside by the hysteresis"
             if spec.side == "high":
                 beyond = total > limit * count or (spec.priority == 0 and fast_count > 0 and fast_total > limit * fast_count)
             else:
                 beyond = total < limit * count or (spec.priority == 0 and fast_count > 0 and fast_total < limit * fast_count)
-            if beyond == rung.entered:
-                rung.since = None
+            if beyond == entered:
+                rungs[rung + _SINCE] = _NONE
                 continue
-            if rung.since is None:
-                rung.since = now
-            if now - rung.since >= (spec.clear_ms if rung.entered else spec.for_ms):
-                rung.since = None
-                rung.entered = beyond
+            if rungs[rung + _SINCE] == _NONE:
+                rungs[rung + _SINCE] = now
+            if now - rungs[rung + _SINCE] >= (spec.clear_ms if entered else spec.for_ms):
+                rungs[rung + _SINCE] = _NONE
+                rungs[rung] = 1 if beyond else 0
                 if beyond:
                     self.entered += 1
-                    rung.sequence = self.entered
+                    rungs[rung + _SEQUENCE] = self.entered
             else:
                 self.restless = True
         self._set_bands(count, total)
@@ -88,9 +107,10 @@ class Ladder:
     def _set_bands(self, count: int, total: int) -> None:
         low = fast_low = self.least
         high = fast_high = self.greatest
-        for rung in self.rungs:
-            spec = rung.spec
-            limit = spec.inside if rung.entered else spec.bound
+        rung = -_RUNG
+        for spec in self.specs:
+            rung += _RUNG
+            limit = spec.inside if self._rungs[rung] else spec.bound
             if spec.side == "high":
                 above = total > limit * count
                 edge = limit + 1 if above else limit
@@ -113,46 +133,57 @@ class Ladder:
     def freeze(self) -> None:
         """Forgets running timers; the rungs stay as they are (a metric that is UNKNOWN)."""
         self.restless = False
-        for rung in self.rungs:
-            rung.since = None
+        for rung in range(_SINCE, len(self._rungs), _RUNG):
+            self._rungs[rung] = _NONE
 
     def highest(self) -> RungSpec | None:
         """The highest rung entered; of equal ones the one entered last; None: OK."""
-        best: Rung | None = None
-        for rung in self.rungs:
-            if rung.entered and (
-                best is None
-                or rung.spec.priority < best.spec.priority
-                or (rung.spec.priority == best.spec.priority and rung.sequence > best.sequence)
+        best: RungSpec | None = None
+        sequence = 0
+        rung = -_RUNG
+        for spec in self.specs:
+            rung += _RUNG
+            entered_as = self._rungs[rung + _SEQUENCE]
+            if self._rungs[rung] and (
+                best is None or spec.priority < best.priority or (spec.priority == best.priority and entered_as > sequence)
             ):
-                best = rung
-        return best.spec if best is not None else None
+                best, sequence = spec, entered_as
+        return best
 
     def memory(self) -> list[RungMemory]:
-        """The rungs' states, in the order of `rungs`."""
-        return [(rung.entered, rung.since, rung.sequence) for rung in self.rungs]
+        """The rungs' states, in the order of `specs`."""
+        rungs = self._rungs
+        return [
+            (rungs[rung] != 0, None if rungs[rung + _SINCE] == _NONE else rungs[rung + _SINCE], rungs[rung + _SEQUENCE])
+            for rung in range(0, len(rungs), _RUNG)
+        ]
 
     def remember(self, memory: list[RungMemory]) -> None:
         """Takes the rungs' states back; the other way of `memory`."""
         self.restless = False
-        for rung, (entered, since, sequence) in zip(self.rungs, memory, strict=True):
-            rung.entered, rung.since, rung.sequence = entered, since, sequence
+        for number, (entered, since, sequence) in enumerate(memory):
+            self._set(number, entered, since, sequence)
             self.entered = max(self.entered, sequence)
-            self.restless = self.restless or since is not None
+
+    def _set(self, number: int, entered: bool, since: int | None, sequence: int) -> None:
+        rung = number * _RUNG
+        self._rungs[rung] = 1 if entered else 0
+        self._rungs[rung + _SINCE] = _NONE if since is None else since
+        self._rungs[rung + _SEQUENCE] = sequence
+        self.restless = self.restless or since is not None
 
     def inherit(self, other: Ladder) -> None:
         """Takes over the states of the rungs that `other` (of another configuration) has on the same side and priority."""
-        states = {(rung.spec.side, rung.spec.priority): rung for rung in other.rungs}
+        states = {(spec.side, spec.priority): state for spec, state in zip(other.specs, other.memory(), strict=True)}
         self.entered = other.entered
-        for rung in self.rungs:
-            old = states.get((rung.spec.side, rung.spec.priority))
+        for number, spec in enumerate(self.specs):
+            old = states.get((spec.side, spec.priority))
             if old is not None:
-                rung.entered, rung.since, rung.sequence = old.entered, old.since, old.sequence
-                self.restless = self.restless or old.since is not None
+                self._set(number, *old)
 
     def told(self, memory: list[RungMemory]) -> list[RungState]:
         """`memory` as evidence."""
         return [
-            RungState(rung.spec.side, PRIORITIES[rung.spec.priority], to_float(rung.spec.bound), entered, since)
-            for rung, (entered, since, _) in zip(self.rungs, memory, strict=True)
+            RungState(spec.side, PRIORITIES[spec.priority], to_float(spec.bound), entered, since)
+            for spec, (entered, since, _) in zip(self.specs, memory, strict=True)
         ]

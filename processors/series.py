@@ -107,7 +107,7 @@ class Series:
         self.current_offset = 0
         self.current_count = 0
         self.current_total = 0
-        self.parts = [Part() for _ in range(sizes)]
+        self.parts: list[Part | None] = [None] * sizes  # what the open window of each size has gathered; None: nothing
         # the judged window, ending with the current second, which `judged` does not have yet
         self.count = 0
         self.total = 0
@@ -412,7 +412,7 @@ class Series:
 
     def is_settled(self) -> bool:
         """Whether time alone cannot make it say anything: nothing in any window, and its silence already told."""
-        if len(self.points) or len(self.past) or self.late or self.refused or any(part.count for part in self.parts):
+        if len(self.points) or len(self.past) or self.late or self.refused or any(part is not None for part in self.parts):
             return False
         if self.ladder is None:
             return True
@@ -436,6 +436,14 @@ class Series:
             self.past = past[place:]
             self._shift(-number)
         return part
+
+    def gather(self, place: int, part: Part) -> None:
+        """Adds a part to the open window of the size at `place`."""
+        if part.count:
+            gathered = self.parts[place]
+            if gathered is None:
+                gathered = self.parts[place] = Part()
+            gathered.merge(part)
 
     def first_offset(self, second: int) -> int | None:
         """Offset of the oldest point in the judged window that ends with the current second; None: it is empty."""

@@ -97,7 +97,7 @@ def _series(series: Series, second: int) -> list[Any]:
         bytes(memoryview(series.points)),
         bytes(memoryview(series.past)),
         {} if series.folded is None else {second: _part(part) for second, part in series.folded.items()},
-        [_part(part) if part.count else None for part in series.parts],
+        [None if part is None else _part(part) for part in series.parts],
         series.current_offset,
         series.current_count,
         _pack(series.current_total),
@@ -122,7 +122,7 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
     series.take_points(vec[i64](array("q", points)), vec[i64](array("q", past)), subject.second)
     series.folded = {second: _load_part(part) for second, part in folded.items()} or None
     series.current_offset = current_offset
-    series.parts = [Part() if part is None else _load_part(part) for part in parts]
+    series.parts = [None if part is None else _load_part(part) for part in parts]
     seconds = [
         (subject.second - ago, count, _unpack(total), offset)
         for ago, count, total, offset in zip(ring[::4], ring[1::4], ring[2::4], ring[3::4], strict=True)

@@ -16,7 +16,6 @@ from processors.ladder import RungMemory
 from processors.life import Life
 from processors.numbers import PRIORITIES, divide, to_float
 from processors.series import Series, Status
-from processors.windows import Part
 from schemas import topics
 from schemas.outputs import Evidence, Level, PreviousStatus, SloStatus, UnknownReason, WindowStats
 from schemas.partitioning import subject_key
@@ -205,13 +204,13 @@ class Subject:
             for series in awake:
                 part = fresh[number]
                 number += 1
-                gathered = series.parts[place]
                 if end % size:
-                    gathered.merge(part)
+                    series.gather(place, part)
                     continue
-                if gathered.count:
+                gathered = series.parts[place]
+                if gathered is not None:
                     gathered.merge(part)
-                    series.parts[place] = Part()
+                    series.parts[place] = None
                     part = gathered
                 if part.count:
                     late = series.late_within(end - size, end - 1) if series.late else 0
@@ -355,11 +354,11 @@ class Subject:
             old.sync(self.second)
             # what lies before the new sizes' first part belongs to the open windows of the sizes that stay
             part = old.take_part(settled)
-            for gathered in old.parts:
-                gathered.merge(part)
+            for place in range(len(old.parts)):
+                old.gather(place, part)
             parts = dict(zip(self.sizes, old.parts, strict=True))
             new = _rebound(old, compiled, self.timing, self.second)
-            new.parts = [parts.get(size) or Part() for size in compiled.sizes]
+            new.parts = [parts.get(size) for size in compiled.sizes]
             self.series[old.name] = new
         self.sizes = compiled.sizes
         self._rebind_life(compiled)
