@@ -38,9 +38,8 @@ JUDGED = (Step("trust", 0.5), Step("trust", 0.5), Step("pain", 0.5), Step("pain"
 PROBES = (STATUSES, PUBLISHED, STATUSES, JUDGED)
 """What fresh subjects send, in turns: a voice as often as three statuses."""
 PROBES_PER_S = 30
-WARM_UP_S = 60.0
-"""A broker that has just started compiles its own code for about so long: of the late verdicts of a minute that began after 40 s nearly
-half fell into its first ten."""
+WARM_UP_S = 40.0
+"""A broker that has just started compiles its own code for about so long."""
 LATE_S = 10.0
 STORM = 10_000
 """Subjects whose voices speak at once: more than any part holds in a buffer."""
