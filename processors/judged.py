@@ -60,22 +60,23 @@ class JudgedSeconds:
 
     def leave(self, second: int) -> tuple[int, int]:
         """Drops the seconds up to `second`: how many points they had, and their sum."""
-        count = total = 0
-        while self._first < self._end and self._numbers[self._first] <= second:
-            count += self._numbers[self._first + 1]
-            total += self._total(self._first)
-            self._first += _SECOND
+        self._first, count, total = self._pass(self._first, second)
         self._fast = max(self._fast, self._first)
         return count, total
 
     def leave_fast(self, second: int) -> tuple[int, int]:
         """The same of the fast window; the seconds stay in the other one."""
-        count = total = 0
-        while self._fast < self._end and self._numbers[self._fast] <= second:
-            count += self._numbers[self._fast + 1]
-            total += self._total(self._fast)
-            self._fast += _SECOND
+        self._fast, count, total = self._pass(self._fast, second)
         return count, total
+
+    def _pass(self, place: i64, second: int) -> tuple[i64, int, int]:
+        """From `place` on, the first place after `second`; how many points come before it, and their sum."""
+        count = total = 0
+        while place < self._end and self._numbers[place] <= second:
+            count += self._numbers[place + 1]
+            total += self._total(place)
+            place += _SECOND
+        return place, count, total
 
     def first_offset(self, second: int) -> int | None:
         """The least offset of the seconds from `second` on; None: there is none."""

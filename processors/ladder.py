@@ -22,11 +22,10 @@ RungMemory = tuple[bool, int | None, int]
 
 _NONE: Final = -(1 << 62)
 """No timer runs: before every judging."""
-_ENTERED: Final = 0
 _SINCE: Final = 1
 _SEQUENCE: Final = 2
 _RUNG: Final = 3
-"""Numbers a rung in `Ladder._rungs`: whether it is entered, the judging (ms) from which its timer counts, its place in the order of
+"""Numbers a rung in `Ladder._rungs`: whether it is entered; the judging (ms) from which its timer counts; its place in the order of
 entering."""
 
 
@@ -77,9 +76,8 @@ class Ladder:
         """
         self.restless = False
         rungs = self._rungs
-        rung = -_RUNG
-        for spec in self.specs:
-            rung += _RUNG
+        for number, spec in enumerate(self.specs):
+            rung = number * _RUNG
             entered = rungs[rung] != 0
             limit = spec.inside if entered else spec.bound
             # beyond: outside the limit; of an entered rung the limit is the inner one, so "not beyond" is "inside by the hysteresis"
@@ -107,9 +105,8 @@ class Ladder:
     def _set_bands(self, count: int, total: int) -> None:
         low = fast_low = self.least
         high = fast_high = self.greatest
-        rung = -_RUNG
-        for spec in self.specs:
-            rung += _RUNG
+        for number, spec in enumerate(self.specs):
+            rung = number * _RUNG
             limit = spec.inside if self._rungs[rung] else spec.bound
             if spec.side == "high":
                 above = total > limit * count
@@ -140,9 +137,8 @@ class Ladder:
         """The highest rung entered; of equal ones the one entered last; None: OK."""
         best: RungSpec | None = None
         sequence = 0
-        rung = -_RUNG
-        for spec in self.specs:
-            rung += _RUNG
+        for number, spec in enumerate(self.specs):
+            rung = number * _RUNG
             entered_as = self._rungs[rung + _SEQUENCE]
             if self._rungs[rung] and (
                 best is None or spec.priority < best.priority or (spec.priority == best.priority and entered_as > sequence)
@@ -161,7 +157,7 @@ class Ladder:
     def remember(self, memory: list[RungMemory]) -> None:
         """Takes the rungs' states back; the other way of `memory`."""
         self.restless = False
-        for number, (entered, since, sequence) in enumerate(memory):
+        for number, (entered, since, sequence) in zip(range(len(self.specs)), memory, strict=True):
             self._set(number, entered, since, sequence)
             self.entered = max(self.entered, sequence)
 

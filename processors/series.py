@@ -25,8 +25,9 @@ NEVER: Final = -(1 << 62)
 """Before every `ts`."""
 _PAST: Final = 3
 """Numbers a second in `Series.past`."""
-_NO_POINTS = vec[i64]()
-_NO_MARKS: dict[int, int] = {}
+_NO_POINTS: Final = vec[i64]()
+"""Shared by all series without points: an empty vector has no place to write to, so `append` makes another."""
+_NO_MARKS: Final[dict[int, int]] = {}
 """Shared by all series without late or refused points; nothing is ever added to it."""
 
 
@@ -392,13 +393,11 @@ class Series:
 
     def mark_late(self, second: int) -> None:
         """Notes a late point that has come in this second of subject time."""
-        self.late = self.late or {}
-        self.late[second] = self.late.get(second, 0) + 1
+        self.late = _marked(self.late, second)
 
     def mark_refused(self, second: int) -> None:
         """Notes a point that was refused in this second of subject time."""
-        self.refused = self.refused or {}
-        self.refused[second] = self.refused.get(second, 0) + 1
+        self.refused = _marked(self.refused, second)
 
     def late_within(self, first: int, last: int) -> int:
         """Late points that arrived in the seconds first … last of subject time."""
@@ -451,6 +450,13 @@ class Series:
         if self.current_count and (least is None or self.current_offset < least):
             least = self.current_offset
         return least
+
+
+def _marked(marks: dict[int, int], second: int) -> dict[int, int]:
+    """The marks with one more in this second."""
+    marks = marks or {}
+    marks[second] = marks.get(second, 0) + 1
+    return marks
 
 
 def _add_before_last(part: Part, value: int) -> None:

@@ -1,7 +1,7 @@
 """A subject's state as bytes and back: what a checkpoint holds.
 
 Plain nested arrays in MessagePack, with a format number in front; integers too large for 64 bits stand as bytes.
-What can be derived (sums of rings, bands, what is calm) is not written. The many seconds of a series stand in flat arrays:
+What can be derived (sums of the judged window, bands, what is calm) is not written. The many seconds of a series stand in flat arrays:
 a worker writes thousands of states at each checkpoint, and an array a second doubles its work.
 """
 
@@ -101,7 +101,7 @@ def _series(series: Series, second: int) -> list[Any]:
         series.current_offset,
         series.current_count,
         _pack(series.current_total),
-        _ring(series, second),
+        _judged(series, second),
         series.max_ts,
         series.run_value,
         series.run_count,
@@ -114,7 +114,7 @@ def _series(series: Series, second: int) -> list[Any]:
 
 
 def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
-    name, awake, status, rungs, points, past, folded, parts, current_offset, current_count, current_total, ring, *rest = item
+    name, awake, status, rungs, points, past, folded, parts, current_offset, current_count, current_total, judged, *rest = item
     series = subject.add_series(name, compiled)
     series.status = None if status is None else Status(*status)
     if series.ladder is not None and rungs is not None:
@@ -125,7 +125,7 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
     series.parts = [None if part is None else _load_part(part) for part in parts]
     seconds = [
         (subject.second - ago, count, _unpack(total), offset)
-        for ago, count, total, offset in zip(ring[::4], ring[1::4], ring[2::4], ring[3::4], strict=True)
+        for ago, count, total, offset in zip(judged[::4], judged[1::4], judged[2::4], judged[3::4], strict=True)
     ]
     series.take_window(seconds, current_count, _unpack(current_total), subject.second)
     series.max_ts, series.run_value, series.run_count, series.run_ts, series.late, series.refused, judged_count, judged_total = rest
@@ -134,7 +134,7 @@ def _load_series(item: list[Any], subject: Subject, compiled: Compiled) -> None:
         subject.wake(series)
 
 
-def _ring(series: Series, second: int) -> list[int | bytes]:
+def _judged(series: Series, second: int) -> list[int | bytes]:
     """Of each second of the judged window before the current one: how long ago (s), its count, total and offset."""
     told: list[int | bytes] = []
     for at, count, total, offset in series.judged.listed():
