@@ -10,7 +10,8 @@ import msgspec
 
 from iskra import living_files
 from iskra.yaml_files import ConfigError, compose, convert, line_of
-from schemas.config import Config, Judging, Metric, judging_of
+from processors.catalogue import UNJUDGED
+from schemas.config import Config, Judging, Metric, has_ladder, judging_of
 from schemas.points import METRIC_NAME
 
 __all__ = ["DEFAULT_DIR", "THRESHOLDS", "ConfigError", "load", "parse"]
@@ -55,11 +56,12 @@ def _parse(text: str, name: str) -> tuple[Config, bool]:
     root, data = compose(text, name)
     _convert_metrics(data, root, name)
     config = convert(data, Config, [], root, name)
-    problem = _first_problem(config)
+    is_switched_off = "living" in data
+    problem = _first_problem(config) or (None if is_switched_off else _name_problem(config))
     if problem:
         steps, what = problem
         raise ConfigError(f"{name}:{line_of(root, steps)}: {'.'.join(steps)}: {what}")
-    return config, "living" in data
+    return config, is_switched_off
 
 
 def _convert_metrics(data: Any, root: Any, name: str) -> None:
@@ -98,6 +100,14 @@ def _first_problem(config: Config) -> tuple[list[str], str] | None:
     for i, override in enumerate(config.subjects):
         if override.idle_after is not None and override.idle_after < 1:
             return ["subjects", str(i), "idle_after"], "expected 1 tick or more"
+    return None
+
+
+def _name_problem(config: Config) -> tuple[list[str], str] | None:
+    """A metric with a ladder whose name the living part needs for a signal."""
+    for name, metric in config.metrics.items():
+        if name in UNJUDGED and has_ladder(metric):
+            return ["metrics", name], "expected no bounds, or another name: it is a signal's (or `living: null`, statuses alone)"
     return None
 
 

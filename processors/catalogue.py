@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from processors.numbers import to_int
-from schemas.config import Config
+from schemas.config import Config, has_ladder
 
 COMPUTED_YES_NO = ("stagnation", "rigidity", "conflict", "multiple_voices_active", "synthesis_completed")
 COMPUTED_NUMBERS = (
@@ -38,6 +38,8 @@ PUBLISHED_NUMBERS = (
     "structure_score",
     "decision_impact_score",
 )
+UNJUDGED = frozenset((*COMPUTED_YES_NO, *COMPUTED_NUMBERS, *PUBLISHED_YES_NO, "drift", "interruptions"))
+"""What no metric with a ladder may be called: signals that Iskra computes, that are yes or no, or that computed ones read."""
 VITALS = ("clarity", "chaos", "trust", "pain")
 """What the definitions of the derived signals speak of."""
 
@@ -52,11 +54,7 @@ class Catalogue:
     __slots__ = ("greatest", "least", "limits", "names", "places", "spans", "vitals", "yes_no")
 
     def __init__(self, config: Config) -> None:
-        judged = [
-            name
-            for name, metric in config.metrics.items()
-            if any((metric.low.P2, metric.low.P1, metric.low.P0)) or any((metric.high.P2, metric.high.P1, metric.high.P0))
-        ]
+        judged = [name for name, metric in config.metrics.items() if has_ladder(metric)]
         self.vitals = len(judged)
         self.names = [*judged]
         for group in (COMPUTED_YES_NO, PUBLISHED_YES_NO, COMPUTED_NUMBERS, PUBLISHED_NUMBERS):

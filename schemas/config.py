@@ -77,6 +77,11 @@ class Metric(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     stuck_after: Duration | None = None
 
 
+def has_ladder(metric: Metric) -> bool:
+    """Whether the metric is judged: one bound of it stands at least (0 is one)."""
+    return any(getattr(side, priority) is not None for side in (metric.low, metric.high) for priority in Bounds.__struct_fields__)
+
+
 def judging_of(metric: Metric, defaults: Judging) -> Judging:
     """How `metric` is judged: its own settings over the defaults."""
     own = {field: getattr(metric, field) for field in Judging.__struct_fields__ if getattr(metric, field) is not None}

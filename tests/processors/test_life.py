@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from typing import Any
 
 import hypothesis
+import msgspec
 import pytest
 from hypothesis import strategies as st
 
@@ -14,7 +16,8 @@ from processors.engine import Output, PartitionEngine, Record
 from processors.life import Life
 from processors.series import Series
 from schemas import topics
-from tests.processors.lively import body_of, lively_log, new_engine
+from schemas.config import Bounds, Metric
+from tests.processors.lively import LIVELY, START_S, body_of, lively_log, new_engine
 from tests.processors.profiles import cases
 from tests.processors.test_recovery import told
 
@@ -162,3 +165,18 @@ def test_the_logs_are_lively() -> None:
     }
     alerts = {value.state for value, out in zip(values, outs, strict=True) if out.topic == topics.ALERTS}
     assert alerts >= {"pending", "firing", "acknowledged", "resolved"}
+
+
+def test_a_metric_whose_only_bound_is_zero_is_judged_like_any_other() -> None:
+    """0 is a bound: the metric has a status, a budget and an alert, and no record of it is a dead letter."""
+    mood = Metric(values=(-1, 1), low=Bounds(P2=0))
+    engine = new_engine(msgspec.structs.replace(LIVELY, metrics=LIVELY.metrics | {"mood": mood}))
+    log = [
+        Record(n, ts, json.dumps({"subject": "alpha", "metric": "mood", "value": -0.5 - 0.01 * (n % 7), "ts": ts}).encode(), None)
+        for n, ts in enumerate(range(START_S * 1000, (START_S + 60) * 1000, 1000))
+    ]
+    outs = run(engine, log)
+    values: list[Any] = [out.value for out in outs]
+    assert not [out for out in outs if out.topic == topics.DEAD_LETTERS]
+    assert "WARN" in [value.level for value, out in zip(values, outs, strict=True) if out.topic == topics.STATUS]
+    assert {value.kind for value, out in zip(values, outs, strict=True) if out.topic == topics.ALERTS} == {"slo", "budget"}

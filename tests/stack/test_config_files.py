@@ -47,6 +47,25 @@ def test_an_error_names_line_field_and_expectation(old: str, new: str, field: st
     assert expected in said
 
 
+JUDGED = "  {}:\n    values: [-1, 1]\n    low: {{P2: 0}}\n  clarity:\n"
+
+
+@pytest.mark.parametrize("name", ["volatility", "coherence", "stagnation", "ethical_violation", "drift", "interruptions"])
+def test_a_judged_metric_has_no_name_of_a_signal(name: str) -> None:
+    """It would be two things to a rule; without bounds, or with statuses alone, the name is free."""
+    text = TEXT.replace("  clarity:\n", JUDGED.format(name), 1)
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "x.yml")
+    assert str(caught.value).startswith(f"x.yml:{_line(text, f'  {name}:')}: metrics.{name}: expected no bounds, or another name")
+    parse(text.replace("    low: {P2: 0}\n", "", 1), "x.yml")
+    parse(text + "\nliving: null\n", "x.yml")
+
+
+def test_a_judged_metric_may_be_a_number_that_producers_publish() -> None:
+    """Rules read its mean then, as any vital's."""
+    parse(TEXT.replace("  clarity:\n", JUDGED.format("accuracy"), 1), "x.yml")
+
+
 def test_text_that_is_no_yaml_is_refused_with_its_line() -> None:
     """A syntax error names the line."""
     with pytest.raises(ConfigError, match=r"^x\.yml:2: "):
