@@ -81,7 +81,9 @@ class _Feed(threading.Thread, ABC):
                 "auto.offset.reset": "earliest",
                 "enable.partition.eof": True,
                 "fetch.queue.backoff.ms": 2,
-                "fetch.wait.max.ms": 100,
+                # the page is painted ten times a second: one answer for many records, instead of one for each batch of a producer
+                "fetch.wait.max.ms": 50,
+                "fetch.min.bytes": 16_384,
                 "queued.max.messages.kbytes": 8192,
                 "reconnect.backoff.max.ms": 200,
                 "retry.backoff.max.ms": 200,

@@ -9,24 +9,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from librt.vecs import append, extend, vec
-from mypy_extensions import i64, mypyc_attr
+from librt.vecs import append
+from mypy_extensions import mypyc_attr
 
 from processors.compiled import MetricSpec, SubjectTiming
 from processors.judged import JudgedSecond, JudgedSeconds
 from processors.ladder import Ladder
 from processors.numbers import float_at_least, float_at_most
+from processors.open_points import NEVER, OpenPoints
 from processors.quantiles import EXACT
-from processors.vectors import inserted, listed, sum_of
+from processors.vectors import sum_of
 from processors.windows import Part
 from schemas.outputs import Level, Priority, Side, UnknownReason
 
-NEVER: Final = -(1 << 62)
-"""Before every `ts`."""
-_PAST: Final = 3
-"""Numbers a second in `Series.past`."""
-_NO_POINTS: Final = vec[i64]()
-"""Shared by all series without points: an empty vector has no place to write to, so `append` makes another."""
 _NO_MARKS: Final[dict[int, int]] = {}
 """Shared by all series without late or refused points; nothing is ever added to it."""
 
@@ -46,12 +41,11 @@ class Status:
 
 
 @mypyc_attr(acyclic=True)
-class Series:
-    """State of one (subject, metric)."""
+class Series(OpenPoints):
+    """State of one (subject, metric), beside its points."""
 
     __slots__ = (
         "awake",
-        "begun",
         "calm",
         "count",
         "current_count",
@@ -61,19 +55,14 @@ class Series:
         "cut_low",
         "fast_count",
         "fast_total",
-        "folded",
-        "is_folded",
         "judged",
         "judged_count",
         "judged_total",
         "ladder",
         "late",
-        "max_ts",
         "missing_ms",
         "name",
         "parts",
-        "past",
-        "points",
         "refused",
         "run_count",
         "run_ts",
@@ -81,13 +70,13 @@ class Series:
         "signal",
         "spec",
         "status",
-        "summed",
         "total",
         "x_high",
         "x_low",
     )
 
     def __init__(self, spec: MetricSpec, timing: SubjectTiming, sizes: int) -> None:
+        super().__init__()
         self.name = spec.name
         self.spec = spec
         self.missing_ms = spec.missing_ms if timing.missing_ms is None else timing.missing_ms
@@ -95,16 +84,6 @@ class Series:
         self.status: Status | None = None
         self.signal = -1  # place in the catalogue of a signal that its points publish
         self.awake = False
-        # points that have not gone into a part, by second; of a second only the last place means something. From `begun` on
-        # they are the subject's current second's; the first `summed` of them stand in the sums below, as do those folded
-        self.points = _NO_POINTS
-        self.begun = 0
-        self.summed = 0
-        # the seconds of the points before, in the order of time: which, how many of the points, and the greatest `ts` of all its
-        # points, whose point is the last one; what was folded away of a second's comes before the others
-        self.past = _NO_POINTS
-        self.folded: dict[int, Part] | None = None
-        self.is_folded = False  # also of the current second points were folded away: it is the last of `past`
         self.current_offset = 0
         self.current_count = 0
         self.current_total = 0
@@ -121,7 +100,6 @@ class Series:
         self.cut_low = spec.least
         self.cut_high = spec.greatest
         # quality of the data
-        self.max_ts = NEVER
         self.run_value = 0
         self.run_count = 0
         self.run_ts = NEVER
@@ -145,6 +123,7 @@ class Series:
             self.summed = number
         if number - self.begun > EXACT:
             self.fold(second)
+            self.calm = False
 
     def _add_to_sums(self, count: int, total: int) -> None:
         """Adds points of the current second to the judged window."""
@@ -157,24 +136,10 @@ class Series:
 
     def begin_judging(self) -> None:
         """Takes the points of the current second, also those folded, into the judged window: its ladder is new."""
-        end = len(self.points)
-        count, total = end - self.begun, sum_of(self.points, self.begun, end)
-        if self.is_folded:
-            part = self._folded(self.past[len(self.past) - _PAST])
-            count += part.count
-            total += part.total
+        count, total = self.of_current()
         if count:
             self._add_to_sums(count, total)
             self.judged_count, self.judged_total = count, total
-
-    def take_points(self, points: vec[i64], past: vec[i64], second: int) -> None:
-        """Begins with points and past seconds that were another's; `second` is the current one. All stand in its sums."""
-        self.points, self.past = points, past
-        self.summed = len(points)
-        self.begun = 0
-        for place in range(0, len(past), _PAST):
-            self.begun += past[place + 1]
-            self.is_folded = past[place] == second
 
     def take_window(self, seconds: list[JudgedSecond], current_count: int, current_total: int, second: int) -> None:
         """Begins with a judged window that was another's: its seconds before the current one (`second`), and that one's sums."""
@@ -194,50 +159,11 @@ class Series:
         """The seconds with points among the last `length` of the judged window, before the current one (`second`)."""
         return [kept for kept in self.judged.listed() if second - length < kept[0] < second]
 
-    def is_new_second(self) -> bool:
-        """Whether the current second has no points yet."""
-        return len(self.points) == self.begun and not self.is_folded
-
-    def fold(self, second: int) -> None:
-        """Folds the current second's points (all summed) into a part: a flood costs no memory."""
-        if not self.is_folded:
-            self.is_folded = True
-            self._append_past(second, 0, self.max_ts)
-        self._folded(second).add(listed(self.points, self.begun, len(self.points)))
-        self.past[len(self.past) - 1] = self.max_ts
-        self.points = self.points[: self.begun]
-        self.summed = self.begun
-        self.calm = False
-
-    def _folded(self, second: int) -> Part:
-        """What was folded away of a second's points."""
-        if self.folded is None:
-            self.folded = {}
-        part = self.folded.get(second)
-        if part is None:
-            part = self.folded[second] = Part()
-        return part
-
-    def _append_past(self, second: int, number: int, last_ts: int) -> None:
-        self.past = append(append(append(self.past, second), number), last_ts)
-
     def file_current(self, second: int) -> None:
         """Puts the points of the current second, `second`, to the past ones. Sums must be up to date."""
-        end = len(self.points)
-        number = end - self.begun
-        if self.is_folded:
-            if number:
-                self.past[len(self.past) - 2] = number
-                self.past[len(self.past) - 1] = self.max_ts
-        elif number:
-            self._append_past(second, number, self.max_ts)
-        else:
-            return
-        if self.ladder is not None:
+        if self.put_to_past(second) and self.ladder is not None:
             self.judged.push(second, self.current_count, self.current_total, self.current_offset)
             self.current_count = self.current_total = 0
-        self.begun = end
-        self.is_folded = False
 
     def roll(self, second: int) -> None:
         """Ends second − 1 and begins `second`: the judged window slides. Sums must be up to date; whether it is calm is to be told anew."""
@@ -262,11 +188,13 @@ class Series:
         """Adds an on-time point of an earlier instant; `second` is the subject's current one. Sums must be up to date."""
         at = ts // 1000
         if at == second:
-            self._add_to_current(value, ts, offset)
+            if self.is_new_second():
+                self.current_offset = offset
+            self.insert_current(value, ts)
             if self.ladder is not None:
                 self._add_to_sums(1, value)
             return
-        self._add_to_past(at, value, ts)
+        self.insert_past(at, value, ts)
         spec = self.spec
         if self.ladder is not None and at > second - spec.window:
             is_fast = at > second - spec.fast_window
@@ -276,52 +204,6 @@ class Series:
             if is_fast:
                 self.fast_count += 1
                 self.fast_total += value
-
-    def _add_to_past(self, at: int, value: int, ts: int) -> None:
-        """Adds a point of the earlier second `at`."""
-        place = len(self.past)
-        end = self.begun
-        while place and self.past[place - _PAST] > at:
-            place -= _PAST
-            end -= self.past[place + 1]
-        if place and self.past[place - _PAST] == at:
-            place -= _PAST
-        else:
-            for number in (ts, 0, at):
-                self.past = inserted(self.past, place, number)
-        past = self.past
-        last_ts = past[place + 2]
-        if ts < last_ts and not past[place + 1]:
-            _add_before_last(self._folded(at), value)
-            return
-        self.points = inserted(self.points, end if ts >= last_ts else end - 1, value)
-        past[place + 1] += 1
-        past[place + 2] = max(ts, last_ts)
-        self._shift(1)
-        number = past[place + 1]
-        if number > EXACT:
-            begin = end + 1 - number
-            self._folded(at).add(listed(self.points, begin, end + 1))
-            self.points = extend(self.points[:begin], self.points[end + 1 :])
-            self._shift(-number)
-            past[place + 1] = 0
-
-    def _shift(self, number: int) -> None:
-        """So many points have come before those of the current second."""
-        self.begun += number
-        self.summed += number
-
-    def _add_to_current(self, value: int, ts: int, offset: int) -> None:
-        if self.is_new_second():
-            self.current_offset = offset
-        if len(self.points) > self.begun:
-            self.points = inserted(self.points, len(self.points) if ts >= self.max_ts else len(self.points) - 1, value)
-        elif self.is_folded and ts < self.past[len(self.past) - 1]:
-            _add_before_last(self._folded(ts // 1000), value)
-            return
-        else:
-            self.points = append(self.points, value)
-        self.summed += 1
 
     def extend_run(self, value: int, ts: int) -> None:
         """Counts an on-time point, in log order, into the run of equal values."""
@@ -417,25 +299,6 @@ class Series:
             return True
         return self.count == 0 and self.status is not None and self.status.reason in ("missing", "engine_error")
 
-    def take_part(self, end: int) -> Part:
-        """Takes the points of the seconds before `end` out of it."""
-        part = Part()
-        points, past = self.points, self.past
-        begin = number = place = 0
-        while place < len(past) and past[place] < end:
-            if self.folded is not None and past[place] in self.folded:
-                part.add(listed(points, begin, number))
-                begin = number
-                part.merge(self.folded.pop(past[place]))
-            number += past[place + 1]
-            place += _PAST
-        if place:
-            part.add(listed(points, begin, number))
-            self.points = points[number:]
-            self.past = past[place:]
-            self._shift(-number)
-        return part
-
     def gather(self, place: int, part: Part) -> None:
         """Adds a part to the open window of the size at `place`."""
         if part.count:
@@ -457,10 +320,3 @@ def _marked(marks: dict[int, int], second: int) -> dict[int, int]:
     marks = marks or {}
     marks[second] = marks.get(second, 0) + 1
     return marks
-
-
-def _add_before_last(part: Part, value: int) -> None:
-    """Adds an older point than the last to a part."""
-    last = part.last
-    part.add([value])
-    part.last = last

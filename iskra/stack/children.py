@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # Runs in the child before the real program: asks the kernel to kill it when the parent dies, looks whether the parent
-# is gone already, takes its niceness (where the kernel schedules sessions as groups, niceness counts within one only, and
-# the group has its own), then becomes the real program. A program of its own and no preexec_fn: between fork and exec of a
-# process with threads no Python code may run.
+# is gone already, takes its niceness, then becomes the real program. A program of its own and no preexec_fn: between fork
+# and exec of a process with threads no Python code may run.
 _SHIM = """
 import os, sys
 try:
@@ -25,11 +24,6 @@ if os.getppid() != int(sys.argv[1]):
     os._exit(143)
 if sys.argv[2] != "0":
     os.nice(int(sys.argv[2]))
-    try:
-        with open("/proc/self/autogroup", "w") as group:
-            group.write(sys.argv[2])
-    except OSError:
-        pass
 try:
     os.execvp(sys.argv[3], sys.argv[3:])
 except OSError as error:
@@ -61,7 +55,9 @@ def spawn(
             stderr=out,
             env=dict(env) if env is not None else None,
             cwd=cwd,
-            start_new_session=True,
+            # no session of its own: the kernel shares the processor out by sessions, so that niceness would count within one
+            # process only, and a thread of many that wakes up would wait for its process's share
+            process_group=0,
         )
 
 

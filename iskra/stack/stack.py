@@ -30,9 +30,10 @@ STORE_PORT = 8123
 KAFKA_RETURN_S = 120.0
 """After a kill, the broker reads unflushed segments again; as long as at its start."""
 
-BACKGROUND_NICE = 5
-"""Niceness of store and reporter, for which nobody waits by the millisecond. On a crowded machine it made detection's p99 80 and
-95 ms where it was 272 and 461; rows come later there, and with the sink behind, too, it took a minute to return after a kill."""
+BACKGROUND_NICE = 10
+"""Niceness of store and reporter, for which nobody waits by the millisecond: the store works in bursts, and a verdict under way
+passes eight threads, each of which might find the processor taken. With 15 the store still keeps pace with a full path, but
+starts slowly on a crowded machine; with the sink behind, too, it took a minute to return after a kill."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,6 @@ class Lane(NamedTuple):
 
     name: str
     topics: tuple[str, ...]
-    linger: float
 
 
 class Batch(NamedTuple):
@@ -174,12 +173,9 @@ class Reader:
         return self._outputs.rows + (self._points.rows if self._points is not None else 0)
 
     def _due(self, now: float, wanted: Callable[[], bool]) -> bool:
-        rows = self._rows()
-        if rows >= self._settings.block_rows:
+        if self._rows() >= self._settings.block_rows:
             return True
-        # records without rows (ticks) move the position, too, but once a second is enough
-        lingered = now - self._since >= (self._lane.linger if rows else 1.0)
-        return bool(self._ranges) and lingered and wanted()
+        return bool(self._ranges) and now - self._since >= self._settings.linger and wanted()
 
     def _add(self, message: Message) -> None:
         place, offset = _place(message), cast(int, message.offset())

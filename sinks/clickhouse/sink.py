@@ -18,14 +18,8 @@ from sinks.clickhouse.reader import Lane
 from sinks.clickhouse.settings import Settings
 
 OUTPUTS = (WINDOWS, STATUS, CURRENT, BUDGET, SIGNALS, VOICES, ALERTS, ACTIONS, ESCALATIONS, DEAD_LETTERS)
-
-
-def lanes(settings: Settings) -> list[Lane]:
-    """The lanes of a sink: outputs apart from points."""
-    return [
-        Lane("outputs", OUTPUTS, settings.outputs_linger),
-        Lane("points", (POINTS,), settings.points_linger),
-    ]
+LANES = (Lane("outputs", OUTPUTS), Lane("points", (POINTS,)))
+"""Outputs go apart from points."""
 
 
 class Sink:
@@ -35,7 +29,7 @@ class Sink:
         me = f"{settings.instance}/{secrets.token_hex(6)}"
         metrics = Metrics(registry)
         self.stopping = threading.Event()
-        self._runners = [LaneRunner(settings, lane, me, metrics, self.stopping) for lane in lanes(settings)]
+        self._runners = [LaneRunner(settings, lane, me, metrics, self.stopping) for lane in LANES]
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:

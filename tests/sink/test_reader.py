@@ -24,9 +24,8 @@ def test_what_waits_is_taken_block_by_block(kafka: str, store: Any, namespace: s
         records.points([{"value": 0.5}] * ARRAY, "alpha")
     records.flush()
     stopped = threading.Event()
-    reader = Reader(
-        settings(store, kafka, namespace, block_rows=BLOCK), Lane("points", (POINTS,), 0.1), Metrics(CollectorRegistry()), stopped
-    )
+    few = settings(store, kafka, namespace, block_rows=BLOCK, linger=0.1)
+    reader = Reader(few, Lane("points", (POINTS,)), Metrics(CollectorRegistry()), stopped)
     rows: list[int] = []
     try:
         reader.find()

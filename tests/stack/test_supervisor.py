@@ -180,17 +180,19 @@ def test_a_part_that_never_answers_after_a_restart_is_started_again(tmp_path: Pa
 
 
 def test_niceness_reaches_the_part(tmp_path: Path) -> None:
-    """A part runs as many steps behind the supervisor as it says; others do not."""
+    """A part runs as many steps behind the supervisor as it says; others do not. It counts between all of them: they share our
+    session, by which the kernel shares out the processor, each in a process group of its own."""
 
-    async def scenario() -> list[int]:
+    async def scenario() -> list[tuple[int, bool, bool]]:
         supervisor = Supervisor(tmp_path)
         await supervisor.start(_polite(tmp_path, "one"), dataclasses.replace(_polite(tmp_path, "two"), nice=5))
-        found = [psutil.Process(supervisor.pids[name]).nice() for name in ("one", "two")]
+        pids = [supervisor.pids[name] for name in ("one", "two")]
+        found = [(psutil.Process(pid).nice(), os.getsid(pid) == os.getsid(0), os.getpgid(pid) == pid) for pid in pids]
         await supervisor.stop([["one", "two"]])
         return found
 
     ours = psutil.Process().nice()
-    assert asyncio.run(scenario()) == [ours, min(19, ours + 5)]
+    assert asyncio.run(scenario()) == [(ours, True, True), (min(19, ours + 5), True, True)]
 
 
 def test_a_part_that_ends_again_and_again_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
