@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchmarks.engine import MIDDLE, NOISE
 from iskra.client import Producer
+from iskra.stack.children import bound_to_us
 from schemas.points import Point
 
 STEP_S = 0.05
@@ -82,7 +83,7 @@ def load(kafka: str, namespace: str, *, subjects: int, rate: int, seconds: float
     """The load as a child process."""
     command = [sys.executable, "-m", "benchmarks.load", kafka, namespace, str(subjects), str(rate), str(seconds)]
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parent.parent
+        bound_to_us(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parent.parent
     )
     try:
         yield Load(process)

@@ -16,6 +16,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from iskra.stack.children import bound_to_us
 from iskra.stack.datadir import DataDir
 from iskra.stack.kafka import EmbeddedKafka
 from iskra.stack.ports import free_port
@@ -108,7 +109,7 @@ def up(*options: str, data: Path | None = None) -> Iterator[Up]:
         command = [sys.executable, "-m", "iskra", "up", "--data", str(where / "data"), "--port", str(free_port()), *options]
         began = time.monotonic()
         with log.open("w", encoding="utf-8") as told:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told, text=True)
+            process = subprocess.Popen(bound_to_us(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told, text=True)
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line.startswith("ready "):

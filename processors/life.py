@@ -162,7 +162,7 @@ class Life:
 
     def _judge(self, now: int, whole: bool, bad: int, sampling: bool, ladders: list[Series | None], emission: Emission) -> None:
         facts = self.facts
-        if now >= self.voices.signals_due:
+        if now >= self.due and now >= self.voices.signals_due:  # `due` is never later, and at hand
             self._tell_of_voices(now, whole)
         changed = facts.settle() or self._fresh
         flipped = facts.flipped

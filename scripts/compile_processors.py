@@ -1,6 +1,6 @@
 """Compiles `processors/` with mypyc into `build/`, for the present sources; does nothing where that stands already.
 
-Without a C compiler it says so and succeeds: the interpreted modules do the same, about half as fast.
+Without a C compiler it says so and succeeds: the interpreted modules do the same, a quarter as fast.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> int:
         return 0
     header = Path(sysconfig.get_path("include")) / "Python.h"
     if shutil.which(os.environ.get("CC", "cc")) is None or not header.is_file():
-        print("processors: no C compiler (apt-get install gcc libc6-dev python3-dev); they run interpreted, half as fast", file=sys.stderr)
+        print("processors: no C compiler (apt-get install gcc libc6-dev python3-dev); they run interpreted, a quarter as fast", file=sys.stderr)
         return 0
     print("processors: compiling, about half a minute", file=sys.stderr)
     target.parent.mkdir(exist_ok=True)
