@@ -35,7 +35,10 @@ def main() -> int:
         return 0
     header = Path(sysconfig.get_path("include")) / "Python.h"
     if shutil.which(os.environ.get("CC", "cc")) is None or not header.is_file():
-        print("processors: no C compiler (apt-get install gcc libc6-dev python3-dev); they run interpreted, a quarter as fast", file=sys.stderr)
+        print(
+            "processors: no C compiler (apt-get install gcc libc6-dev python3-dev); they run interpreted, a quarter as fast",
+            file=sys.stderr,
+        )
         return 0
     print("processors: compiling, about half a minute", file=sys.stderr)
     target.parent.mkdir(exist_ok=True)
