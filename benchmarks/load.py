@@ -91,6 +91,8 @@ def load(kafka: str, namespace: str, *, subjects: int, rate: int, seconds: float
         if process.poll() is None:
             process.kill()
             process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ import httpx
 import uvloop
 from aiohttp import web
 
+from iskra.stack.children import bound_to_us
 from iskra.stack.ports import free_port
 
 SECRET = "of the benchmark"  # noqa: S105 - guards nothing
@@ -59,7 +60,8 @@ class Receiver:
 def receiver() -> Iterator[Receiver]:
     """A receiver, until the end of the block."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.receiver", str(port)], cwd=Path(__file__).resolve().parent.parent)
+    command = [sys.executable, "-m", "benchmarks.receiver", str(port)]
+    process = subprocess.Popen(bound_to_us(command), cwd=Path(__file__).resolve().parent.parent)
     made = Receiver(f"http://127.0.0.1:{port}/")
     try:
         deadline = time.monotonic() + 30

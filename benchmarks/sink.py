@@ -23,6 +23,7 @@ import psutil
 from benchmarks.stack import broker, fresh_namespace
 from benchmarks.worker import START_MS, fill
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV, CLICKHOUSE_USER
+from iskra.stack.children import bound_to_us
 from iskra.stack.ports import free_port
 from sinks.clickhouse.settings import database
 
@@ -42,7 +43,7 @@ def store(data: Path, port: int, password: str) -> Iterator[tuple[str, int]]:
     """An `iskra store` as a child process; gives its address and pid."""
     command = [sys.executable, "-m", "iskra", "store", "--data", str(data), "--port", str(port)]
     process = subprocess.Popen(
-        command, env={**os.environ, CLICKHOUSE_PASSWORD_ENV: password}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        bound_to_us(command), env={**os.environ, CLICKHOUSE_PASSWORD_ENV: password}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
     )
     try:
         assert process.stdout is not None
@@ -51,6 +52,8 @@ def store(data: Path, port: int, password: str) -> Iterator[tuple[str, int]]:
     finally:
         process.terminate()
         process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def sink(kafka: str, clickhouse: str, password: str, namespace: str, *options: s
     """An `iskra sink clickhouse` as a child process."""
     command = [sys.executable, "-m", "iskra", "sink", "clickhouse", "--kafka", kafka, "--clickhouse", clickhouse, "--namespace", namespace]
     environment = {**os.environ, CLICKHOUSE_PASSWORD_ENV: password}
-    process = subprocess.Popen([*command, *options], env=environment, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(bound_to_us([*command, *options]), env=environment, stdin=subprocess.DEVNULL)
     try:
         yield process
     finally:

@@ -124,3 +124,4 @@ def up(*options: str, data: Path | None = None) -> Iterator[Up]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            process.stdout.close()

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from iskra.stack.children import bound_to_us
 from schemas.config import Config, config_hash, to_json
 from schemas.partitioning import partition_for
 from schemas.topics import CONFIG, DEFAULT_PARTITIONS, HEADER_KIND, KIND_CONFIG, KIND_TICK, POINTS, full_name
@@ -121,7 +122,7 @@ def worker(kafka: str, namespace: str, *options: str) -> Iterator[tuple[subproce
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     command = [sys.executable, "-m", "iskra", "worker", "--kafka", kafka, "--namespace", namespace, "--metrics-port", str(port), *options]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=STDERR)
+    process = subprocess.Popen(bound_to_us(command), stdin=subprocess.DEVNULL, stdout=STDERR)
     try:
         yield process, port
     finally:

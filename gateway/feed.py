@@ -67,7 +67,9 @@ _JSON = msgspec.json.Encoder()
 class _Feed(threading.Thread, ABC):
     """A thread with one consumer that hands batches to the loop. `start` begins, `stop` ends and joins it."""
 
-    def __init__(self, name: str, kafka: str, loop: asyncio.AbstractEventLoop, apply: Callable[[list[Read]], None]) -> None:
+    def __init__(
+        self, name: str, kafka: str, loop: asyncio.AbstractEventLoop, apply: Callable[[list[Read]], None], **settings: int
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self._loop = loop
         self._apply = apply
@@ -81,15 +83,14 @@ class _Feed(threading.Thread, ABC):
                 "auto.offset.reset": "earliest",
                 "enable.partition.eof": True,
                 "fetch.queue.backoff.ms": 2,
-                # the page is painted ten times a second: one answer for many records, instead of one for each batch of a producer
-                "fetch.wait.max.ms": 50,
-                "fetch.min.bytes": 16_384,
+                "fetch.wait.max.ms": 100,
                 "queued.max.messages.kbytes": 8192,
                 "reconnect.backoff.max.ms": 200,
                 "retry.backoff.max.ms": 200,
                 "topic.metadata.refresh.interval.ms": 30_000,
                 "allow.auto.create.topics": False,
                 "log_level": 2,
+                **settings,
             }
         )
 
@@ -255,7 +256,8 @@ class PointsFeed(_Feed):
         apply: Callable[[list[Read]], None],
         count: Callable[[str, int], None],
     ) -> None:
-        super().__init__("feed-points", kafka, loop, apply)
+        # the page is painted ten times a second: one answer for many points, instead of one for each batch of a producer
+        super().__init__("feed-points", kafka, loop, apply, **{"fetch.wait.max.ms": 50, "fetch.min.bytes": 16_384})
         self._partitions = partitions
         self._watched: dict[tuple[str, int], dict[tuple[str, str], bytes]] = {}
         self._wish: set[SubjectKey] | None = None

@@ -57,7 +57,7 @@ def _parse(text: str, name: str) -> tuple[Config, bool]:
     _convert_metrics(data, root, name)
     config = convert(data, Config, [], root, name)
     is_switched_off = "living" in data
-    problem = _first_problem(config) or (None if is_switched_off else _name_problem(config))
+    problem = _first_problem(config) or (None if is_switched_off or living_files.unfit(config) else _name_problem(config))
     if problem:
         steps, what = problem
         raise ConfigError(f"{name}:{line_of(root, steps)}: {'.'.join(steps)}: {what}")

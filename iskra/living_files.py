@@ -41,11 +41,11 @@ def load(directory: Path, default: Path, config: Config) -> Living | None:
     Raises:
         ConfigError: a file has an unknown key or a wrong type, or a rule, name or number in it does not fit.
     """
-    unfit = _unfit(config)
-    if unfit:
+    why = unfit(config)
+    if why:
         if not any((directory / name).exists() for name in FILES.values()):
             return None
-        raise ConfigError(f"{directory / FILES['signals']}:1: {unfit}")
+        raise ConfigError(f"{directory / FILES['signals']}:1: {why}")
     texts = {section: _read(directory, default, name) for section, name in FILES.items()}
     parsed = {section: compose(text, name) for section, (name, text) in texts.items()}
 
@@ -99,7 +99,7 @@ def _read(directory: Path, default: Path, name: str) -> tuple[str, str]:
         raise ConfigError(f"{file}:1: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _unfit(config: Config) -> str | None:
+def unfit(config: Config) -> str | None:
     """Why the thresholds cannot bear a living part."""
     sizes = [int(size) // 1000 for size in config.windows]
     for size in (SHORT_S, LONG_S):

@@ -33,7 +33,7 @@ KAFKA_RETURN_S = 120.0
 BACKGROUND_NICE = 10
 """Niceness of store and reporter, for which nobody waits by the millisecond: the store works in bursts, and a verdict under way
 passes eight threads, each of which might find the processor taken. With 15 the store still keeps pace with a full path, but
-starts slowly on a crowded machine; with the sink behind, too, it took a minute to return after a kill."""
+starts slowly on a crowded machine; with the sink behind, too, the sink took a minute to return after a kill."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from iskra.cli import root
 from iskra.config_files import DEFAULT_DIR, THRESHOLDS, ConfigError, load, parse
+from processors.catalogue import Catalogue
 
 TEXT = (DEFAULT_DIR / THRESHOLDS).read_text(encoding="utf-8")
 
@@ -62,8 +63,18 @@ def test_a_judged_metric_has_no_name_of_a_signal(name: str) -> None:
 
 
 def test_a_judged_metric_may_be_a_number_that_producers_publish() -> None:
-    """Rules read its mean then, as any vital's."""
-    parse(TEXT.replace("  clarity:\n", JUDGED.format("accuracy"), 1), "x.yml")
+    """It has a place among the vitals then, where rules find its mean."""
+    config = parse(TEXT.replace("  clarity:\n", JUDGED.format("accuracy"), 1), "x.yml")
+    catalogue = Catalogue(config)
+    assert catalogue.names.count("accuracy") == 1
+    assert catalogue.places["accuracy"] < catalogue.vitals
+
+
+def test_thresholds_that_bear_no_living_part_may_use_any_name(tmp_path: Path) -> None:
+    """Without the four vitals there are no signals, so none of their names is taken."""
+    text = TEXT[: TEXT.index("metrics:\n")] + "metrics:\n  volatility: {values: [0, 1], high: {P2: 0.5}}\n"
+    (tmp_path / THRESHOLDS).write_text(text, encoding="utf-8")
+    assert load(tmp_path).living is None
 
 
 def test_text_that_is_no_yaml_is_refused_with_its_line() -> None:
