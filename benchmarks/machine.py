@@ -29,6 +29,21 @@ def machine() -> dict[str, Any]:
     }
 
 
+class Stolen:
+    """How much of the processor the host of a virtual machine gives to others, from now on."""
+
+    def __init__(self) -> None:
+        self._before = psutil.cpu_times()
+
+    def share(self) -> float | None:
+        """Stolen ÷ all processor time since it was made, 0 to 1; None: this system does not tell."""
+        after = psutil.cpu_times()
+        if not hasattr(after, "steal"):
+            return None
+        stolen = after.steal - self._before.steal
+        return round(stolen / max(1e-9, sum(after) - sum(self._before)), 4)
+
+
 def _cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

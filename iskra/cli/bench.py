@@ -101,13 +101,15 @@ def command(name: str, seconds: int, as_json: bool) -> None:
 
     It uses loopback only, and nothing of a running stack.
     """
-    from benchmarks.machine import machine
+    from benchmarks.machine import Stolen, machine
 
     console = Console(stderr=True)
     run, what = BENCHES[name]
     before = machine()
+    stolen = Stolen()
     with console.status(f"{name}: {what}"):
         figures = run(seconds)
+    before["stolen_share"] = stolen.share()
     details = figures.pop("details", {})
     document = {"bench": name, "figures": figures, "details": details, "machine": before, "command": shlex.join(["iskra", *sys.argv[1:]])}
     if as_json:
