@@ -6,6 +6,7 @@ import http.client
 import importlib
 import os
 import secrets
+import signal
 import sys
 import time
 import uuid
@@ -29,6 +30,10 @@ if not os.environ.get("ISKRA_TEST_COMPILED"):
     os.environ["ISKRA_INTERPRETED"] = "1"
 importlib.import_module("processors")
 os.environ.pop("ISKRA_INTERPRETED", None)
+
+# A shell starts what runs in its background with SIGINT ignored, and children inherit that: Ctrl-C could not be tried on them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Store(NamedTuple):
