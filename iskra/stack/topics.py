@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its own documentation imports them from here
     AdminClient,
     ConfigResource,
@@ -47,7 +47,7 @@ def expected_partitions(spec: TopicSpec, partitions: int) -> int:
 
 
 def ensure_topics(kafka: str, namespace: str, partitions: int = DEFAULT_PARTITIONS) -> None:
-    """Creates the registry's topics that `namespace` lacks and waits until each has its leaders.
+    """Creates the registry's topics that `namespace` lacks and waits until each has its leaders and logs.
 
     Raises:
         NotReachableError: the broker does not answer. TopicMismatchError: a topic exists with another number of partitions.
@@ -76,6 +76,7 @@ def ensure_topics(kafka: str, namespace: str, partitions: int = DEFAULT_PARTITIO
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise NotReachableError(f"{kafka} refused to create {name}: {error.args[0].str()}") from None
     _await_leaders(client, kafka, {topic.topic for topic in new})
+    _await_logs(kafka, {topic.topic: topic.num_partitions for topic in new})
 
 
 def partition_counts(client: AdminClient, kafka: str, timeout: float = ANSWER_TIMEOUT_S) -> dict[str, int]:
@@ -105,6 +106,29 @@ def _await_leaders(client: AdminClient, kafka: str, names: Iterable[str]) -> Non
             time.sleep(0.02)
     if waiting:
         raise NotReachableError(f"Kafka at {kafka} has no leader for {', '.join(sorted(waiting))} after {LEADER_TIMEOUT_S:g} s")
+
+
+def _await_logs(kafka: str, counts: Mapping[str, int]) -> None:
+    """Waits until each partition (so many of each topic) answers for its log.
+
+    The broker tells a leader some tenths of a second before it has made the log, and refuses what comes meanwhile. A producer's second
+    batch may then be there before its first one's next try, which is taken for an old one: acknowledged, and lost.
+    """
+    deadline = time.monotonic() + LEADER_TIMEOUT_S
+    reader = Consumer({"bootstrap.servers": kafka, "group.id": "iskra-topics", **QUICK_CLIENT})
+    try:
+        for place in [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]:
+            while True:
+                try:
+                    reader.get_watermark_offsets(place, timeout=ANSWER_TIMEOUT_S)
+                    break
+                except KafkaException:
+                    if time.monotonic() > deadline:
+                        where = f"{place.topic} {place.partition}"
+                        raise NotReachableError(f"Kafka at {kafka} has no log of {where} after {LEADER_TIMEOUT_S:g} s") from None
+                    time.sleep(0.02)
+    finally:
+        reader.close()
 
 
 def report(kafka: str, namespace: str, partitions: int | None = None, timeout: float = ANSWER_TIMEOUT_S) -> list[TopicReport]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+import uuid
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from iskra.stack.errors import NotReachableError, TopicMismatchError
 from iskra.stack.ports import free_port
 from iskra.stack.topics import ensure_topics, report
-from schemas.topics import DEFAULT_PARTITIONS, LIVE_NAMESPACE, TOPICS, full_name
+from schemas.topics import DEFAULT_PARTITIONS, LIVE_NAMESPACE, POINTS, TOPICS, full_name
 
 pytestmark = pytest.mark.kafka
 
@@ -21,6 +23,19 @@ def test_topics_are_created_as_the_registry_says(kafka: str, namespace: str) -> 
     assert [r.name for r in reports] == [full_name(namespace, spec.name) for spec in TOPICS]
     assert [r.findings for r in reports] == [[] for _ in TOPICS]
     assert {r.partitions for r in reports if r.spec.copartitioned} == {DEFAULT_PARTITIONS}
+
+
+def test_a_new_topic_takes_records_at_once(kafka: str) -> None:
+    """Each partition has its log when the call returns: nothing is refused, so that no batch can overtake another's next try."""
+    reader = Consumer({"bootstrap.servers": kafka, "group.id": "reader"})
+    try:
+        for _ in range(3):
+            fresh = f"t{uuid.uuid4().hex[:10]}"
+            ensure_topics(kafka, fresh)
+            for partition in range(DEFAULT_PARTITIONS):
+                assert reader.get_watermark_offsets(TopicPartition(full_name(fresh, POINTS), partition), timeout=10) == (0, 0)
+    finally:
+        reader.close()
 
 
 def test_ensuring_twice_changes_nothing(kafka: str, namespace: str) -> None:
