@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -75,7 +75,6 @@ def ensure_topics(kafka: str, namespace: str, partitions: int = DEFAULT_PARTITIO
             # another process of this stack may create them at the same time
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise NotReachableError(f"{kafka} refused to create {name}: {error.args[0].str()}") from None
-    _await_leaders(client, kafka, {topic.topic for topic in new})
     _await_logs(kafka, {topic.topic: topic.num_partitions for topic in new})
 
 
@@ -90,22 +89,6 @@ def partition_counts(client: AdminClient, kafka: str, timeout: float = ANSWER_TI
     except KafkaException as error:
         raise NotReachableError(f"Kafka at {kafka} does not answer: {error.args[0].str()}") from None
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
-
-
-def _await_leaders(client: AdminClient, kafka: str, names: Iterable[str]) -> None:
-    deadline = time.monotonic() + LEADER_TIMEOUT_S
-    waiting = set(names)
-    while waiting and time.monotonic() < deadline:
-        topics = client.list_topics(timeout=ANSWER_TIMEOUT_S).topics
-        waiting = {
-            name
-            for name in waiting
-            if name not in topics or not topics[name].partitions or any(p.leader < 0 for p in topics[name].partitions.values())
-        }
-        if waiting:
-            time.sleep(0.02)
-    if waiting:
-        raise NotReachableError(f"Kafka at {kafka} has no leader for {', '.join(sorted(waiting))} after {LEADER_TIMEOUT_S:g} s")
 
 
 def _await_logs(kafka: str, counts: Mapping[str, int]) -> None:
@@ -125,7 +108,7 @@ def _await_logs(kafka: str, counts: Mapping[str, int]) -> None:
                 except KafkaException:
                     if time.monotonic() > deadline:
                         where = f"{place.topic} {place.partition}"
-                        raise NotReachableError(f"Kafka at {kafka} has no log of {where} after {LEADER_TIMEOUT_S:g} s") from None
+                        raise NotReachableError(f"Kafka at {kafka} has no leader for {where} after {LEADER_TIMEOUT_S:g} s") from None
                     time.sleep(0.02)
     finally:
         reader.close()
