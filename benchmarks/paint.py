@@ -1,4 +1,4 @@
-"""How soon a point is on somebody's screen: `iskra bench gateway` stands on this.
+"""How soon a point is on somebody's screen.
 
 `.venv/bin/python -m benchmarks.paint` starts a whole `iskra up`, opens Pulse in a real Chromium on one subject,
 publishes points of it straight into Kafka and asks the page, which marks the moment after the frame that drew them

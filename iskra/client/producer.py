@@ -20,6 +20,7 @@ from confluent_kafka import Producer as KafkaProducer
 
 from iskra.client.batching import Batch, Batcher, Refuse, Stopped
 from iskra.client.errors import BufferFull, InvalidPoint, NotAcknowledged
+from iskra.client.first_batch import FirstBatch
 from iskra.client.kafka import CLIENT_SETTINGS, partition_count
 from schemas.points import DEFAULT_TENANT, Point
 from schemas.topics import LIVE_NAMESPACE, POINTS, full_name
@@ -44,7 +45,8 @@ class Producer:
         batch_bytes: bytes of one message at the most, up to 1,000,000.
         buffer_points: points taken and not yet acknowledged; beyond it sending waits (back-pressure).
         block_timeout: how long it waits then, s. A broker that restarts is back within 8 s; the default bears much worse.
-        delivery_timeout: how long one point is tried before it is given up, s.
+        delivery_timeout: how long one point is tried before it is given up, s; twice that at the most while nothing of its
+            partition was ever acknowledged.
         connect_timeout: how long the first answer of a broker may take, s.
         compression: `lz4`, `none`, `zstd`, `gzip` or `snappy`; lz4 makes the log a quarter as large at no measurable cost.
     Raises:
@@ -93,7 +95,10 @@ class Producer:
             },
             logger=_log,
         )
-        self._batcher = Batcher(partition_count(self._kafka, self._topic, kafka, connect_timeout), batch_points, batch_bytes)
+        self._delivery_timeout = delivery_timeout
+        partitions = partition_count(self._kafka, self._topic, kafka, connect_timeout)
+        self._batcher = Batcher(partitions, batch_points, batch_bytes)
+        self._first = FirstBatch(partitions)
         self._changed = threading.Condition()
         self._serials = itertools.count()
         self._inflight: dict[int, Batch] = {}
@@ -257,13 +262,17 @@ class Producer:
         for batch in batches:
             serial = next(self._serials)
             self._inflight[serial] = batch
-            self._kafka.produce(
-                self._topic,
-                value=batch.message(),
-                key=batch.key,
-                partition=batch.partition,
-                on_delivery=functools.partial(self._answered, serial),
-            )
+            if self._first.admit(serial, batch):
+                self._hand_over(serial, batch)
+
+    def _hand_over(self, serial: int, batch: Batch) -> None:
+        self._kafka.produce(
+            self._topic,
+            value=batch.message(),
+            key=batch.key,
+            partition=batch.partition,
+            on_delivery=functools.partial(self._answered, serial),
+        )
 
     def _send_open(self) -> None:
         with self._changed:
@@ -271,17 +280,27 @@ class Producer:
 
     def _answered(self, serial: int, error: KafkaError | None, _message: Any) -> None:
         with self._changed:
-            batch = self._inflight.pop(serial)
-            count = len(batch.items)
-            self._outstanding -= count
-            if error is None:
-                self._acknowledged += count
-            else:
-                self._failed.append(batch)
-                self._failed_points += count
-                self._given_up += count
-                self._reasons[error.str()] = None
+            partition = self._settle(serial, error)
+            given_up, next_ones = self._first.answered(partition, error is None, time.monotonic() - self._delivery_timeout)
+            for other in given_up:
+                self._settle(other, error)
+            for other, batch in next_ones:
+                self._hand_over(other, batch)
             self._changed.notify_all()
+
+    def _settle(self, serial: int, error: KafkaError | None) -> int:
+        """Books a batch as acknowledged or given up, and returns its partition."""
+        batch = self._inflight.pop(serial)
+        count = len(batch.items)
+        self._outstanding -= count
+        if error is None:
+            self._acknowledged += count
+        else:
+            self._failed.append(batch)
+            self._failed_points += count
+            self._given_up += count
+            self._reasons[error.str()] = None
+        return batch.partition
 
     def _not_acknowledged(self, waiting: list[Batch]) -> NotAcknowledged:
         points = [point for batch in (*self._failed, *waiting) for point in batch.points()]

@@ -32,10 +32,10 @@ class Record(NamedTuple):
 class Due:
     """A step that somebody is to be told about.
 
-    `stopped` says why it is not wanted any more (None: it is). `ended`: its end is known here; `settled`: the ledger has it.
+    `stopped` says why it is not wanted any more (None: it is). `settled`: the ledger has its end.
     """
 
-    __slots__ = ("ended", "event", "id", "key", "offset", "partition", "settled", "stopped", "timestamp")
+    __slots__ = ("event", "id", "key", "offset", "partition", "settled", "stopped", "timestamp")
 
     def __init__(self, record: Record, event: EscalationEvent) -> None:
         self.partition = record.partition
@@ -45,7 +45,6 @@ class Due:
         self.id = record.id
         self.event = event
         self.stopped: str | None = None
-        self.ended = False
         self.settled = False
 
 
@@ -64,11 +63,7 @@ class Book:
         self._next = record.offset + 1
         if record.ours:
             identity, _, state = record.id.rpartition("-")
-            due = self._open.get(identity)
-            if due is None or state not in SETTLED:
-                return []
-            self.settle(due)
-            return [due]
+            return self.settle(identity) if state in SETTLED else []
         try:
             if self._seen(record.id):
                 return []
@@ -86,17 +81,22 @@ class Book:
         self._by_alert.setdefault(event.alert_id, []).append(due)
         return [*changed, due]
 
-    def settle(self, due: Due) -> None:
-        """Notes that the ledger holds the end of `due`."""
+    def settle(self, identity: str) -> list[Due]:
+        """Notes that the ledger holds the end of the due of this id; gives it if it was open.
+
+        By the id, since the partition may have been read anew after the end was written: then it is another object.
+        """
+        due = self._open.pop(identity, None)
+        if due is None:
+            return []
         due.settled = True
-        if self._open.pop(due.id, None) is None:
-            return
         alert = due.event.alert_id
         left = [other for other in self._by_alert[alert] if other is not due]
         if left:
             self._by_alert[alert] = left
         else:
             del self._by_alert[alert]
+        return [due]
 
     @property
     def open(self) -> list[Due]:

@@ -43,6 +43,9 @@ class Notifier:
         self._books: dict[int, Book] = {}
         self._catching_up: set[int] = set()
         self._committed: dict[int, int] = {}
+        self._written: set[str] = set()
+        """Ids whose end we wrote and have not read yet. They outlive their book: a broker that was away takes partitions from
+        its group and gives them back, and what is read anew then, up to an end before ours, must not end a second time."""
         self._topic = Topic(settings, self._give_up)
         self._assigned = False
         self._stopping = asyncio.Event()
@@ -97,6 +100,8 @@ class Notifier:
             case Record():
                 book = self._books.get(event.partition)
                 if book is not None:
+                    if event.ours:
+                        self._written.discard(event.id.rpartition("-")[0])
                     changed = book.take(event)
                     if event.partition not in self._catching_up:
                         self._act(changed)
@@ -120,8 +125,8 @@ class Notifier:
             if due.settled:
                 if channel is not None:
                     channel.drop(due)
-            elif due.ended:
-                continue  # the ledger is being written
+            elif due.id in self._written:
+                continue
             elif due.stopped is not None:
                 if channel is None or not channel.stop(due):
                     self._ended(due, "cancelled", due.stopped)
@@ -140,7 +145,7 @@ class Notifier:
 
     def _ended(self, due: Due, state: str, reason: str | None) -> None:
         """The end of a due into the ledger; called once for each."""
-        due.ended = True
+        self._written.add(due.id)
         channel = due.event.channel if due.event.channel in self.channels else "unknown"
         self._metrics.ended.labels(channel, state).inc()
         if state == "sent":
@@ -152,7 +157,7 @@ class Notifier:
     def _settled(self, due: Due) -> None:
         book = self._books.get(due.partition)
         if book is not None:
-            book.settle(due)
+            book.settle(due.id)
 
     async def _give_up(self, partitions: list[int]) -> None:
         """Before partitions are another's: begins nothing of theirs any more, waits for what is under way and for the ledger."""
