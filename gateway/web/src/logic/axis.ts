@@ -24,7 +24,7 @@ export interface Tick {
 }
 
 /** Whole multiples of half a minute to two between `end - span` and `end` (s), none at the left edge, nor in the `room` at the right. */
-export function ticks(end: number, span = SPAN, room = 0.11): Tick[] {
+export function ticks(end: number, span = SPAN, room = 0.22): Tick[] {
   const start = end - span;
   const every = SPANS.find((s) => s.span === span)?.every ?? 120;
   const found: Tick[] = [];

@@ -120,15 +120,24 @@ interface Props {
   scene: Scene;
 }
 
+/** Whether commands are taken, but not for the namespace that is shown. */
+function isElsewhere({ commands, focus }: Scene): boolean {
+  return commands !== null && focus.namespace !== commands;
+}
+
+/** Why there are no buttons, once for all that a panel lists. */
+export function Elsewhere({ scene }: { scene: Scene }) {
+  const { t } = useSpeech();
+  if (scene.commands === null || !isElsewhere(scene)) return null;
+  return <p class="note">{t.life.command.elsewhere(scene.commands)}</p>;
+}
+
 /** The buttons of an alert or action, and under them the form or what became of it. */
 export function Decide({ target, verbs, pressing, scene }: Props) {
-  const { t } = useSpeech();
   const [open, setOpen] = useState<Verb | null>(null);
   const given = scene.focus.commands.of(target);
   const under = given?.stage.kind === "sending" || given?.stage.kind === "accepted";
-  if (scene.commands !== null && scene.focus.namespace !== scene.commands) {
-    return <p class="note">{t.life.command.elsewhere(scene.commands)}</p>;
-  }
+  if (isElsewhere(scene)) return null;
   return (
     <div class="decide">
       {!open && !under && (

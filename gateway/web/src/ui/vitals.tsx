@@ -221,7 +221,7 @@ export function Vitals({ focus, row, view, config, opened, live, wallNow }: Prop
         </span>
         <div class="scale" aria-hidden="true">
           {view.time > 0 &&
-            ticks(end, view.span, live ? 0.11 : 0.2).map(({ at, ts }) => (
+            ticks(end, view.span, live ? 0.22 : 0.3).map(({ at, ts }) => (
               <span key={ts} style={{ left: `${at * 100}%` }}>
                 {view.span < 240 ? f.clock(ts) : f.hourMinute(ts)}
               </span>
