@@ -96,7 +96,7 @@ class LaneRunner:
         redo = bool(state.pending)
         try:
             while True:
-                batch = self._next(batches, stop_reading)
+                batch = self._next(batches, stop_reading, signs=not redo)
                 if batch is None:
                     break
                 if not redo:
@@ -111,15 +111,18 @@ class LaneRunner:
                 self._discard(batches)
                 reading.join(0.05)
 
-    def _next(self, batches: queue.Queue[Batch | None], stop_reading: threading.Event) -> Batch | None:
-        """The next batch; meanwhile signs of life. None when stopped and nothing is left."""
+    def _next(self, batches: queue.Queue[Batch | None], stop_reading: threading.Event, *, signs: bool) -> Batch | None:
+        """The next batch; meanwhile signs of life, which end a round and so may not come before a pending one is inserted.
+
+        None when stopped and nothing is left.
+        """
         while True:
             try:
                 return batches.get(timeout=0.1)
             except queue.Empty:
                 if self._stopping.is_set():
                     stop_reading.set()
-                elif time.monotonic() - self._ledger.last_sign >= SIGN_EVERY_S and self.ready.is_set():
+                elif signs and self.ready.is_set() and time.monotonic() - self._ledger.last_sign >= SIGN_EVERY_S:
                     self._patiently(lambda: self._ledger.begin({}))
 
     def _insert(self, batch: Batch) -> None:

@@ -1,0 +1,75 @@
+"""A lane that goes to another sink and comes back, while a round that the other began is not inserted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from schemas.partitioning import partition_for, subject_key
+from schemas.topics import DEFAULT_PARTITIONS, POINTS, full_name
+from sinks.clickhouse import lane
+from sinks.clickhouse.lane import LaneRunner
+from sinks.clickhouse.ledger import Ledger, Place, Range
+from sinks.clickhouse.metrics import Metrics
+from sinks.clickhouse.reader import Away, Batch, Reader
+from sinks.clickhouse.settings import Settings, database
+from sinks.clickhouse.sink import LANES
+from sinks.clickhouse.store import Store
+from tests.sink.helpers import Records, settings, table
+from tests.sink.test_sink import count
+from tests.store.process import client, until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.store]
+
+POINTS_LANE = next(one for one in LANES if POINTS in one.topics)
+
+
+@contextmanager
+def running(told: Settings) -> Iterator[None]:
+    """A sink's lane of points at work."""
+    stopping = threading.Event()
+    runner = LaneRunner(told, POINTS_LANE, "a/1", Metrics(CollectorRegistry()), stopping)
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(30)
+
+
+def test_a_round_of_another_is_inserted_however_long_it_takes_to_read(
+    kafka: str, store: Any, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No sign of life ends it meanwhile, so that a reading that fails is begun again: nothing is lost."""
+    told = settings(store, kafka, namespace, lease=0.5, linger=0.05)
+    asking = client(store, password=store.password)
+    records = Records(kafka, namespace)
+    place = Place(full_name(namespace, POINTS), partition_for(subject_key("default", "alpha"), DEFAULT_PARTITIONS))
+    read, failed = Reader.reread, threading.Event()
+
+    def reread(self: Reader, pending: Mapping[Place, Range]) -> Batch | None:
+        if not failed.is_set():
+            failed.wait(1.0)  # many times as long as a sign of life takes
+            failed.set()
+            raise Away("the broker went while it was read")
+        return read(self, pending)
+
+    monkeypatch.setattr(Reader, "reread", reread)
+    monkeypatch.setattr(lane, "SIGN_EVERY_S", 0.05)
+    with running(told):
+        records.points([{"ts": 1_762_000_000_000}], "alpha")
+        records.flush()
+        until(lambda: count(asking, table(namespace, "points")) == 1, "the first sink writes")
+        other = Ledger(Store(told), database(namespace), POINTS_LANE.name, "b/1", lease=0.0)
+        assert other.claim() is not None
+        records.points([{"ts": 1_762_000_001_000}], "alpha")
+        records.flush()
+        other.begin({place: Range(1, 1)})  # and then it is killed
+        until(lambda: count(asking, table(namespace, "points")) == 2, "the round is inserted")
+    assert failed.is_set()
