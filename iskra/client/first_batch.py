@@ -3,7 +3,7 @@
 A broker names the leaders of a topic just made before it has made their logs, and refuses what comes meanwhile. If it refuses
 the first batch and then takes the second, which was on its way already, a broker that knows nothing of the producer yet has no
 sequence to compare it with; the client library concludes from the second's success that the first was stored, too, and reports
-it acknowledged. It is lost. Once a batch is acknowledged the broker knows the sequence, and nothing can overtake.
+it acknowledged. It is lost. Once a batch is acknowledged the broker knows the sequence, and refuses what overtakes.
 """
 
 from __future__ import annotations

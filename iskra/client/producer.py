@@ -262,17 +262,35 @@ class Producer:
         for batch in batches:
             serial = next(self._serials)
             self._inflight[serial] = batch
-            if self._first.admit(serial, batch):
-                self._hand_over(serial, batch)
+            if self._first.admit(serial, batch) and (refused := self._hand_over(serial, batch)) is not None:
+                self._advance(batch.partition, refused)
 
-    def _hand_over(self, serial: int, batch: Batch) -> None:
-        self._kafka.produce(
-            self._topic,
-            value=batch.message(),
-            key=batch.key,
-            partition=batch.partition,
-            on_delivery=functools.partial(self._answered, serial),
-        )
+    def _hand_over(self, serial: int, batch: Batch) -> KafkaError | None:
+        """Gives a batch to the client library; what it refuses at once (the topic is gone) is given up, with its error."""
+        try:
+            self._kafka.produce(
+                self._topic,
+                value=batch.message(),
+                key=batch.key,
+                partition=batch.partition,
+                on_delivery=functools.partial(self._answered, serial),
+            )
+        except KafkaException as refused:
+            error: KafkaError = refused.args[0]
+            self._settle(serial, error)
+            return error
+        return None
+
+    def _advance(self, partition: int, error: KafkaError | None) -> None:
+        """After the answer to a batch of the partition: what waited behind it goes, or is given up."""
+        while True:
+            given_up, going = self._first.answered(partition, error is None, time.monotonic() - self._delivery_timeout)
+            for serial in given_up:
+                self._settle(serial, error)
+            refused = [reason for serial, batch in going if (reason := self._hand_over(serial, batch)) is not None]
+            if not refused:
+                return
+            error = refused[-1]
 
     def _send_open(self) -> None:
         with self._changed:
@@ -280,13 +298,7 @@ class Producer:
 
     def _answered(self, serial: int, error: KafkaError | None, _message: Any) -> None:
         with self._changed:
-            partition = self._settle(serial, error)
-            given_up, next_ones = self._first.answered(partition, error is None, time.monotonic() - self._delivery_timeout)
-            for other in given_up:
-                self._settle(other, error)
-            for other, batch in next_ones:
-                self._hand_over(other, batch)
-            self._changed.notify_all()
+            self._advance(self._settle(serial, error), error)
 
     def _settle(self, serial: int, error: KafkaError | None) -> int:
         """Books a batch as acknowledged or given up, and returns its partition."""
@@ -300,6 +312,7 @@ class Producer:
             self._failed_points += count
             self._given_up += count
             self._reasons[error.str()] = None
+        self._changed.notify_all()
         return batch.partition
 
     def _not_acknowledged(self, waiting: list[Batch]) -> NotAcknowledged:
