@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
@@ -36,10 +36,11 @@ class _Task:
     """A due on its way.
 
     `left`: adapters that have not taken it yet; `refused`: what those said that never will; `error`: why the last attempt
-    of the others failed. `since`: loop time at which it was submitted. `gone`: no longer the channel's.
+    of the others failed. `since`: loop time at which it was submitted. `gone`: no longer the channel's. `left_alone`: its
+    partition was given up while an attempt was under way.
     """
 
-    __slots__ = ("attempts", "busy", "due", "error", "gone", "left", "number", "refused", "since")
+    __slots__ = ("attempts", "busy", "due", "error", "gone", "left", "left_alone", "number", "refused", "since")
 
     def __init__(self, due: Due, number: int, since: float, adapters: list[str]) -> None:
         self.due = due
@@ -51,6 +52,7 @@ class _Task:
         self.attempts = 0
         self.busy = False
         self.gone = False
+        self.left_alone = False
 
 
 class Channel:
@@ -90,17 +92,15 @@ class Channel:
         """The due that was submitted first of those on their way."""
         return next((task.due for task in self._tasks.values()), None)
 
-    def of(self, partitions: list[int]) -> list[Due]:
-        """What is on its way, of these partitions."""
-        return [task.due for task in self._tasks.values() if task.due.partition in partitions]
-
     def is_busy(self, due: Due) -> bool:
         """Whether an attempt for this due is under way."""
         task = self._tasks.get((due.partition, due.id))
         return task is not None and task.busy
 
     def submit(self, due: Due) -> None:
-        """Takes a due; what was submitted before for the same alert goes out first."""
+        """Takes a due; what was submitted before for the same alert goes out first. One whose attempt is still under way goes on."""
+        if self._adopt(due) is not None:
+            return
         task = _Task(due, self._numbers, asyncio.get_running_loop().time(), list(self._adapters))
         self._numbers += 1
         self._tasks[due.partition, due.id] = task
@@ -111,16 +111,41 @@ class Channel:
 
     def stop(self, due: Due) -> bool:
         """Gives up a due that is not wanted any more; an attempt that is under way ends first. False: it is not on its way."""
-        task = self._tasks.get((due.partition, due.id))
+        task = self._adopt(due)
         if task is not None and not task.busy:
             self._end(task, "cancelled", due.stopped)
         return task is not None
 
     def drop(self, due: Due) -> None:
-        """Forgets a due without a word: its end stands in the ledger, or its partition is another's."""
+        """Forgets a due without a word: its end stands in the ledger."""
         task = self._tasks.get((due.partition, due.id))
         if task is not None:
             self._remove(task)
+
+    def leave(self, partitions: Collection[int]) -> int:
+        """Forgets what is due in these partitions: they are another's, or will be read anew.
+
+        Attempts under way are not called back: each ends as `sent` if it is taken, else without a word, so that whoever
+        has the partition then decides. If that is this channel it goes on from them, and makes no second one beside them.
+
+        Returns:
+            How many are under way.
+        """
+        theirs = [task for task in self._tasks.values() if task.due.partition in partitions]
+        for task in theirs:
+            if task.busy:
+                task.left_alone = True
+            else:
+                self._remove(task)
+        return sum(task.busy for task in theirs)
+
+    def _adopt(self, due: Due) -> _Task | None:
+        """The task of a due, which goes by this object from now on; None: it is not on its way."""
+        task = self._tasks.get((due.partition, due.id))
+        if task is not None:
+            task.due = due
+            task.left_alone = False
+        return task
 
     async def close(self) -> None:
         """Begins no further attempt; returns when those under way have ended, by their time-out at the latest."""
@@ -191,10 +216,12 @@ class Channel:
     def _judge(self, task: _Task, now: float) -> None:
         """What follows from an attempt."""
         tries = f"{task.attempts} attempts" if task.attempts > 1 else "1 attempt"
-        if not task.left and task.refused:
-            self._end(task, "failed", "; ".join(task.refused))
-        elif not task.left:
+        if not task.left and not task.refused:
             self._end(task, "sent", f"after {tries}" if task.attempts > 1 else None)
+        elif task.left_alone:
+            self._remove(task)
+        elif not task.left:
+            self._end(task, "failed", "; ".join(task.refused))
         elif task.due.stopped is not None:
             self._end(task, "cancelled", f"{task.due.stopped}; {tries} before: {task.error}")
         elif (left := task.since + self._give_up_s - now) <= 0:

@@ -161,16 +161,7 @@ class Notifier:
 
     async def _give_up(self, partitions: list[int]) -> None:
         """Before partitions are another's: begins nothing of theirs any more, waits for what is under way and for the ledger."""
-        while True:
-            under_way = False
-            for channel in self.channels.values():
-                for due in channel.of(partitions):
-                    if channel.is_busy(due):
-                        under_way = True
-                    else:
-                        channel.drop(due)
-            if not under_way:
-                break
+        while sum(channel.leave(partitions) for channel in self.channels.values()):  # noqa: ASYNC110 - each attempt ends by itself
             await asyncio.sleep(0.01)
         await self._topic.written(FLUSH_S)
 
@@ -180,8 +171,7 @@ class Notifier:
         self._committed.pop(partition, None)
         self.lag.pop(partition, None)
         for channel in self.channels.values():
-            for due in channel.of([partition]):
-                channel.drop(due)
+            channel.leave([partition])
 
     async def _look(self) -> None:
         """Commits what moved, and asks for the lag."""

@@ -66,7 +66,8 @@ class Topic:
     Args:
         revoked: called before partitions are given up; may wait for what is under way, up to `REVOKE_S`.
     Raises:
-        KafkaException: from `poll`, what no waiting mends: another process runs under our instance's name.
+        KafkaException: from `poll`, what no waiting mends: another process runs under our instance's name, or the ledger
+            takes nothing from this one any more; the next start is served again.
     """
 
     def __init__(self, settings: Settings, revoked: Callable[[list[int]], Any]) -> None:
@@ -78,6 +79,7 @@ class Topic:
         self._log = structlog.get_logger("iskra.notify")
         self._events: list[Event] = []
         self._unacknowledged = 0
+        self._refused: KafkaError | None = None
         self._acknowledged: list[tuple[Due, Callable[[Due], None]]] = []
         self._encode = msgspec.json.Encoder().encode
         self._producer = Producer(
@@ -135,6 +137,8 @@ class Topic:
                 )
             except BufferError:
                 self._loop.call_later(0.1, produce)
+            except KafkaException as error:  # a producer that lost its place in the log takes nothing any more
+                self._refused = error.args[0]
 
         self._unacknowledged += 1
         produce()
@@ -170,6 +174,8 @@ class Topic:
 
     def _gather(self) -> list[Event]:
         """Runs in the thread. One message at a time, so that changes of the assignment stand between the right ones."""
+        if self._refused is not None:
+            raise KafkaException(self._refused)
         self._events = events = list[Event]()
         message = self._consumer.poll(POLL_S)
         while message is not None:
