@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from schemas.topics import MAX_MESSAGE_BYTES, POINTS, full_name
@@ -73,6 +73,7 @@ class Ledger:
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="ledger", daemon=True)
         self.partitions = 0
+        self._has_logs = False
 
     def start(self) -> None:
         """Begins to serve acknowledgements."""
@@ -128,9 +129,28 @@ class Ledger:
         leaderless = [number for number, each in topic.partitions.items() if each.leader < 0]
         if leaderless or not topic.partitions:
             raise Away(f"topic {self._topic}: no leader for partitions {leaderless}")
+        if not self._has_logs:
+            await asyncio.to_thread(self._look_for_logs, len(topic.partitions))
         self.partitions = len(topic.partitions)
         if self._broken:
             self._renew()
+
+    def _look_for_logs(self, count: int) -> None:
+        """Of a topic just made a broker names the leaders before it has made the logs, and a producer's first records can
+        then be acknowledged and lost (`iskra/client/first_batch.py` tells how): nothing is taken before each has its log.
+
+        Raises:
+            Away: a partition does not answer for its log.
+        """
+        reader = Consumer({"bootstrap.servers": self._settings["bootstrap.servers"], "group.id": "iskra-gateway", "log_level": 2})
+        try:
+            for partition in range(count):
+                reader.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=PROBE_S)
+        except KafkaException as error:
+            raise Away(f"topic {self._topic}, partition {partition}: {error.args[0].str()}") from None
+        finally:
+            reader.close()
+        self._has_logs = True  # noted here: whoever asked may wait no longer, and need not ask again
 
     async def append(self, records: list[Record], within: float) -> int:
         """Sends all records and returns once the broker has acknowledged every one: the offset of that acknowledged last (−1: none).

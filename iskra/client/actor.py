@@ -11,6 +11,7 @@ from typing import Self
 
 from iskra.client.commander import Commander
 from iskra.client.consumer import Consumer
+from iskra.client.errors import Unreachable
 from schemas.commands import AcknowledgeAction
 from schemas.events import ActionEvent
 from schemas.points import DEFAULT_TENANT
@@ -82,7 +83,11 @@ class Actor:
         self.events += 1
         event = message.value
         performed = isinstance(event, ActionEvent) and self._concerns(event) and self._performs(event)
-        self._consumer.commit()
+        try:
+            self._consumer.commit()
+        except Unreachable as error:
+            # in a rebalance, or while the broker is away: the next event's commit tells this one's place, too
+            _log.warning("%s", error)
         return event if isinstance(event, ActionEvent) and performed else None
 
     def run(self, stop: threading.Event | None = None) -> None:

@@ -137,6 +137,7 @@ class Consumer:
         # beside each message, in a group, the place from which to read after it; a skipped record is a place alone
         self._ready: deque[_Entry] = deque()
         self._places: dict[tuple[str, int], TopicPartition] = {}
+        self._gone: set[tuple[str, int]] = set()
         self._grouped = group is not None
         self._by_position = SeenByPosition()
         self._by_key = SeenByKey()
@@ -176,7 +177,11 @@ class Consumer:
                 return None
             first = self._kafka.poll(left)
             if first is not None:
-                for record in (first, *self._kafka.consume(_FETCH, 0)):
+                self._gone.clear()
+                others = self._kafka.consume(_FETCH, 0)
+                if (first.topic(), first.partition()) not in self._gone:
+                    self._take(first)
+                for record in others:
                     self._take(record)
 
     @property
@@ -225,6 +230,7 @@ class Consumer:
                 self._kafka.commit(offsets=list(self._places.values()), asynchronous=False)
             except KafkaException as error:
                 raise Unreachable(f"the commit was not taken: {error.args[0].str()}") from error
+            self._places.clear()
 
     def close(self) -> None:
         """Leaves; nothing is committed by itself."""
@@ -279,7 +285,7 @@ class Consumer:
 
     def _revoked(self, _consumer: Any, places: list[TopicPartition]) -> None:
         """Partitions go to another member: what of them was not handed out is the other's."""
-        gone = {(place.topic, place.partition) for place in places}
+        self._gone = gone = {(place.topic, place.partition) for place in places}
         self._ready = deque(entry for entry in self._ready if entry[1] is None or (entry[1].topic, entry[1].partition) not in gone)
         for where in gone:
             self._places.pop(where, None)

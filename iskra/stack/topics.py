@@ -47,7 +47,7 @@ def expected_partitions(spec: TopicSpec, partitions: int) -> int:
 
 
 def ensure_topics(kafka: str, namespace: str, partitions: int = DEFAULT_PARTITIONS) -> None:
-    """Creates the registry's topics that `namespace` lacks and waits until each has its leaders and logs.
+    """Creates the registry's topics that `namespace` lacks and waits until each of them all has its leaders and logs.
 
     Raises:
         NotReachableError: the broker does not answer. TopicMismatchError: a topic exists with another number of partitions.
@@ -61,21 +61,20 @@ def ensure_topics(kafka: str, namespace: str, partitions: int = DEFAULT_PARTITIO
     ]
     if wrong:
         raise TopicMismatchError(f"{'; '.join(wrong)}: start with the count that is there (--partitions), or use another --namespace")
-    missing = [spec for spec in TOPICS if full_name(namespace, spec.name) not in present]
-    if not missing:
-        return
     new = [
         NewTopic(full_name(namespace, spec.name), expected_partitions(spec, partitions), config=spec.settings(namespace))
-        for spec in missing
+        for spec in TOPICS
+        if full_name(namespace, spec.name) not in present
     ]
-    for name, future in client.create_topics(new, operation_timeout=ANSWER_TIMEOUT_S).items():
+    for name, future in client.create_topics(new, operation_timeout=ANSWER_TIMEOUT_S).items() if new else ():
         try:
             future.result()
         except KafkaException as error:
             # another process of this stack may create them at the same time
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise NotReachableError(f"{kafka} refused to create {name}: {error.args[0].str()}") from None
-    _await_logs(kafka, {topic.topic: topic.num_partitions for topic in new})
+    # of those that are there, too: another process may be making them
+    _await_logs(kafka, {full_name(namespace, spec.name): expected_partitions(spec, partitions) for spec in TOPICS})
 
 
 def partition_counts(client: AdminClient, kafka: str, timeout: float = ANSWER_TIMEOUT_S) -> dict[str, int]:
