@@ -118,6 +118,7 @@ class Redriver:
 
     def __exit__(self, *_: object) -> None:
         self._consumer.close()
+        self._producer.purge()  # what was told as not acknowledged is not published behind the caller's back
 
     def redriven(self, wanted: Collection[Letter]) -> set[str]:
         """The ids among the letters whose point was published again before: the log is looked through from the first letter's time on."""
@@ -166,7 +167,8 @@ class Redriver:
                 headers: dict[str, str | bytes | None] = {HEADER_REDRIVE: letter.id.encode()}
                 if raw[0] >= _MSGPACK_FROM:
                     headers[HEADER_ENCODING] = b"msgpack"
-                timestamp = self._end_time(partition) if self._own_time else 0
+                # not before its letter: there a second call looks for it
+                timestamp = max(self._end_time(partition), letter.ts) if self._own_time else 0
                 self._producer.produce(self._topic, raw, key, partition, delivered, timestamp=timestamp, headers=headers)
         left = self._producer.flush(_SEND_TIMEOUT_S)
         if left or failed:

@@ -88,6 +88,9 @@ class Checkpointer:
         )
         changed, forgotten = engine.take_changed(), engine.forgotten()
         subjects = list(engine.subject_keys())
+        if forgotten:  # told before anything is waited for: the engine names them once
+            known = set(subjects)
+            self._guard.forget(partition.number, [key for key in forgotten if key not in known], cut)
         full = chain.wants_full(len(subjects), len(changed), monotonic(), self._full_every_s)
         # 2. the states
         epoch = partition.epoch
@@ -134,5 +137,4 @@ class Checkpointer:
         headers = [(HEADER_LINEAGE, partition.chain.lineage.encode()), (HEADER_AT, b"%d" % engine.position)]
         for key in gone:
             self._outputs.send_state(epoch, CHECKPOINTS, partition.number, key, None, headers)
-        self._guard.forget(partition.number, gone, engine.position)
         return len(gone)

@@ -39,6 +39,9 @@ log = structlog.get_logger(__name__)
 STOP_S = 12.0
 """An orderly stop takes a second: the last checkpoint (`revoke_s`, 4 s at worst), leaving the group, flushing (5 s at worst)."""
 
+HALTED_RETRY_S = 0.1
+"""A partition is halted while the group shares anew, for 0.2 to 6 s."""
+
 SWITCH_S = 0.0005
 """Threads change after so long: the client's thread gets its turn ten times as often as by default, for the latency."""
 
@@ -351,9 +354,16 @@ class Worker:
             known = set(partition.engine.subject_keys())
             self.guard.forget(number, [key for key, at in subjects.items() if key not in known and at <= position], position)
 
-    def _rewrite(self, number: int, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+    def _rewrite(
+        self, number: int, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]], asked: Partition | None = None
+    ) -> None:
+        """Writes once more what the guard found. It tells each once, so that a partition that is halted is waited for."""
         partition = self.partitions.get(number)
-        if partition is not None and not partition.halted:
+        if partition is None or (asked is not None and partition is not asked):
+            return  # another's, or begun anew: then its guard reads it again, and finds it
+        if partition.halted:
+            self._loop.call_later(HALTED_RETRY_S, self._rewrite, number, key, value, headers, partition)
+        else:
             self.outputs.send(partition.epoch, CURRENT, number, key, value, headers)
 
 
