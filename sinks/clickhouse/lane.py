@@ -123,7 +123,8 @@ class LaneRunner:
                 if self._stopping.is_set():
                     stop_reading.set()
                 elif signs and self.ready.is_set() and time.monotonic() - self._ledger.last_sign >= SIGN_EVERY_S:
-                    self._patiently(lambda: self._ledger.begin({}))
+                    # always: a sign in doubt must not be followed by a round under its token
+                    self._patiently(lambda: self._ledger.begin({}), always=True)
 
     def _insert(self, batch: Batch) -> None:
         for table, (rows, block) in batch.blocks.items():

@@ -1,9 +1,9 @@
-"""A lane that goes to another sink and comes back, while a round that the other began is not inserted."""
+"""Rounds that are in doubt: one of another sink that may be inserted or not, and a sign of life whose answer was lost."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from schemas.partitioning import partition_for, subject_key
 from schemas.topics import DEFAULT_PARTITIONS, POINTS, full_name
 from sinks.clickhouse import lane
+from sinks.clickhouse.errors import Lost, StoreAway
 from sinks.clickhouse.lane import LaneRunner
 from sinks.clickhouse.ledger import Ledger, Place, Range
 from sinks.clickhouse.metrics import Metrics
@@ -43,11 +44,19 @@ def running(told: Settings) -> Iterator[None]:
         thread.join(30)
 
 
+def taken(ledger: Ledger) -> bool:
+    """Whether it could take the lane; a sign of the other may have been quicker."""
+    try:
+        return ledger.claim() is not None
+    except Lost:
+        return False
+
+
 def test_a_round_of_another_is_inserted_however_long_it_takes_to_read(
     kafka: str, store: Any, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No sign of life ends it meanwhile, so that a reading that fails is begun again: nothing is lost."""
-    told = settings(store, kafka, namespace, lease=0.5, linger=0.05)
+    told = settings(store, kafka, namespace, lease=2.0, linger=0.05)
     asking = client(store, password=store.password)
     records = Records(kafka, namespace)
     place = Place(full_name(namespace, POINTS), partition_for(subject_key("default", "alpha"), DEFAULT_PARTITIONS))
@@ -67,9 +76,51 @@ def test_a_round_of_another_is_inserted_however_long_it_takes_to_read(
         records.flush()
         until(lambda: count(asking, table(namespace, "points")) == 1, "the first sink writes")
         other = Ledger(Store(told), database(namespace), POINTS_LANE.name, "b/1", lease=0.0)
-        assert other.claim() is not None
+        until(lambda: taken(other), "another has the lane")
         records.points([{"ts": 1_762_000_001_000}], "alpha")
         records.flush()
         other.begin({place: Range(1, 1)})  # and then it is killed
         until(lambda: count(asking, table(namespace, "points")) == 2, "the round is inserted")
     assert failed.is_set()
+
+
+def test_a_sign_in_doubt_is_not_taken_for_the_next_round(kafka: str, store: Any, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store has it, the answer was lost, and the sink is stopped with rows at hand: the next start stores them once."""
+    told = settings(store, kafka, namespace, lease=0.5, linger=0.05)
+    asking = client(store, password=store.password)
+    records = Records(kafka, namespace)
+    write, doubtful = Ledger._write, threading.Event()
+    poll, at_hand = Reader.poll, threading.Event()
+
+    def polled(self: Reader, wanted: Callable[[], bool]) -> Batch | None:
+        batch = poll(self, wanted)
+        if batch is not None:
+            at_hand.set()
+        return batch
+
+    def unanswered(self: Ledger, ranges: Mapping[Place, Range], *, is_open: bool, origin: int | None = None) -> None:
+        before = self._round, self._origin
+        write(self, ranges, is_open=is_open, origin=origin)
+        if is_open and not ranges:
+            self._round, self._origin = before
+            doubtful.set()
+            raise StoreAway("the answer was lost")
+
+    monkeypatch.setattr(lane, "SIGN_EVERY_S", 0.05)
+    monkeypatch.setattr(Reader, "poll", polled)
+    with running(told):
+        records.points([{"ts": 1_762_000_000_000}], "alpha")
+        records.flush()
+        until(lambda: count(asking, table(namespace, "points")) == 1, "the sink writes")
+        monkeypatch.setattr(Ledger, "_write", unanswered)
+        assert doubtful.wait(30)
+        at_hand.clear()
+        records.points([{"ts": 1_762_000_001_000}], "alpha")
+        records.flush()
+        assert at_hand.wait(30)
+    monkeypatch.setattr(Ledger, "_write", write)
+    records.points([{"ts": 1_762_000_002_000}], "alpha")
+    records.flush()
+    with running(told):
+        until(lambda: count(asking, table(namespace, "v_points")) == 3, "all is stored")
+    assert count(asking, table(namespace, "points")) == 3
