@@ -38,7 +38,7 @@ bench: setup ## Benchmarks of this machine, about 40 minutes (BENCHES="engine sc
 	@mkdir -p benchmarks/out
 	@for bench in $(BENCHES); do .venv/bin/iskra bench "$$bench" --json | tee "benchmarks/out/$$bench.json"; done
 
-soak: setup ## Random kills and long runs, an hour
+soak: setup ## Random kills and long runs, about two hours
 	@ISKRA_TEST_PROFILE=soak .venv/bin/pytest --timeout 7200 tests/processors tests/soak $(PYTEST_ARGS)
 
 clean: ## Remove all that setup, tests and benchmarks made; data (.iskra) stay

@@ -17,7 +17,7 @@ class Partition:
     """What a worker holds of a partition that it owns.
 
     Attributes:
-        engine: the state machine. next_offset: of the log, what is to be applied next (-1: whatever comes first).
+        engine: the state machine. next_offset: of the log, what is to be applied next.
         epoch: the outputs since the last checkpoint's cut. chain: its checkpoint log.
         restored_to: greatest offset at which a restored state stands; it may lie past the cut, see `Checkpointer.checkpoint`.
         committed: position of the last commit, None before the first. committed_at: when (monotonic s).

@@ -112,10 +112,9 @@ class Processing:
             if offset != expected:
                 if offset < expected:
                     continue
-                if expected >= 0:
-                    partition.gap_at = offset
-                    self._on_gap(partition)
-                    break
+                partition.gap_at = offset
+                self._on_gap(partition)
+                break
             if record.headers:
                 unseen = _LOOK
                 outs = partition.special(record, self._configs)

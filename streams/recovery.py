@@ -127,16 +127,16 @@ def state_head(raw: bytes) -> tuple[int, str]:
     return int(offset), str(config)
 
 
-def first_marker(kafka: str, points_topic: str, partition: int) -> str | None:
-    """The configuration hash of the first marker in a partition's log; None: there is none up to its present end."""
+def beginning(kafka: str, points_topic: str, partition: int) -> tuple[int, str | None]:
+    """Where a partition's log begins: its first offset, and the configuration hash of its first marker (None: there is none yet)."""
     consumer = reader(kafka)
     try:
         low, high = watermarks(consumer, points_topic, partition)
         for message in read_range(consumer, points_topic, partition, low, high - 1):
             headers = message.headers()
             if headers and (HEADER_KIND, KIND_CONFIG) in headers:
-                return str((message.value() or b"").decode("ascii", "replace"))
-        return None
+                return low, str((message.value() or b"").decode("ascii", "replace"))
+        return low, None
     finally:
         consumer.close()
 

@@ -67,8 +67,9 @@ class Takeover:
         for number, found in wanted.items():
             mark = marks.get(number)
             if mark is None or found is None:
-                engine = self._engine(number, await self._configs.wait_for(await self._first_marker(number)))
-                next_offset, heads = -1, []
+                # by its number: a round of an earlier assignment may still be on its way, and must not be taken for the beginning
+                next_offset, name = await self._beginning(number)
+                engine, heads = self._engine(number, await self._configs.wait_for(name)), []
             else:
                 next_offset = found[0]
                 own = states.pop(number, {})
@@ -103,14 +104,14 @@ class Takeover:
         )
         return engine
 
-    async def _first_marker(self, number: int) -> str:
-        """The hash that the first marker of a partition names; ours is appended where there is none."""
-        found = await asyncio.to_thread(recovery.first_marker, self._settings.kafka, self._points, number)
+    async def _beginning(self, number: int) -> tuple[int, str]:
+        """First offset and first configuration of a partition's log; ours is appended where no marker is."""
+        first, found = await asyncio.to_thread(recovery.beginning, self._settings.kafka, self._points, number)
         if found is None:
             await self._configs.append_marker(number)
             # somebody else may have appended one just before
-            found = await asyncio.to_thread(recovery.first_marker, self._settings.kafka, self._points, number)
-        return found or self._configs.own_hash
+            first, found = await asyncio.to_thread(recovery.beginning, self._settings.kafka, self._points, number)
+        return first, found or self._configs.own_hash
 
     def _engine(self, number: int, config: Config) -> PartitionEngine:
         return PartitionEngine(config, topic=self._points, partition=number, partitions=self._count, live=self._settings.is_live)

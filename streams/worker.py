@@ -242,7 +242,7 @@ class Worker:
 
     def _wanted_offset(self, number: int) -> int | None:
         partition = self.partitions.get(number)
-        return None if partition is None else max(partition.next_offset, 0)
+        return None if partition is None else partition.next_offset
 
     def lag(self, partition: Partition) -> int:
         """Records of its log that are not applied yet, as far as the last fetch told. Thread-safe."""
@@ -250,7 +250,7 @@ class Worker:
             end = self.thread.highwater(self._tp(partition.number))
         except Exception:  # noqa: BLE001 - in the middle of a rebalance the client asserts; the next look will tell
             return 0
-        return max(0, (end or 0) - max(partition.next_offset, 0))
+        return max(0, (end or 0) - partition.next_offset)
 
     def _ticking(self) -> list[int]:
         return [number for number, partition in self.partitions.items() if not partition.halted] if self.ready else []
@@ -322,7 +322,7 @@ class Worker:
     def _enter(self, partition: Partition) -> None:
         self.partitions[partition.number] = partition
         self.guard.own(partition.number)
-        if partition.catch_up is not None and max(partition.next_offset, 0) >= partition.catch_up:
+        if partition.catch_up is not None and partition.next_offset >= partition.catch_up:
             partition.catch_up = None
             self._on_caught_up(partition)
 

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from processors.engine import Record
 from schemas.config import Config, from_json
 from schemas.topics import CONFIG, HEADER_ENCODING, HEADER_KIND, HEADER_ORIGIN, HEADER_REDRIVE, POINTS, full_name
-from streams.recovery import first_marker, headers_of, offset_of, read_range, reader
+from streams.recovery import beginning, headers_of, offset_of, read_range, reader
 
 REACH_S = 10.0
 """One answer of a broker that is there takes milliseconds; one that restarts is back within this."""
@@ -64,7 +64,7 @@ class LogReader:
 
     def first_marker(self, partition: int) -> str | None:
         """The configuration that the first marker of a partition names; None: no worker has had it yet."""
-        return first_marker(self.kafka, full_name(self.namespace, POINTS), partition)
+        return beginning(self.kafka, full_name(self.namespace, POINTS), partition)[1]
 
     def records(self, partition: int, first: int, end: int) -> Iterator[Record]:
         """The records first … end − 1 of a partition of the points topic."""

@@ -9,7 +9,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from iskra.stack import ports
 from iskra.stack.topics import ensure_topics
@@ -122,6 +123,22 @@ def test_a_defect_costs_one_subject(kafka: str, namespace: str, tmp_path: Path) 
     assert len(letters) == 1
     assert b"ZeroDivisionError: a defect" in letters[0].value
     assert any(said.topic == "slo.status" and b'"engine_error"' in said.value for said in found.values() if said.key == b"default/s003")
+
+
+def test_a_log_whose_beginning_is_gone_is_read_from_what_there_is(kafka: str, namespace: str, tmp_path: Path) -> None:
+    """A worker without a commit begins at the log's first offset, whatever that is: no gap, and verdicts as the engine alone gives them."""
+    topic = full_name(namespace, POINTS)
+    with Load(kafka, namespace) as load:
+        wait_for(lambda: load.steps >= 100, "a log")
+        load.end()
+    client = AdminClient({"bootstrap.servers": kafka})
+    for future in client.delete_records([TopicPartition(topic, number, 50) for number in range(DEFAULT_PARTITIONS)]).values():
+        assert future.result().low_watermark == 50
+    with WorkerProcess(kafka, namespace, tmp_path) as worker:
+        worker.wait_said("owns")
+        assert check(kafka, namespace)
+        assert not worker.said("records are missing")
+        assert not worker.said("records were skipped")
 
 
 def test_awkward_records(kafka: str, namespace: str, tmp_path: Path) -> None:
