@@ -125,6 +125,7 @@ class Ledger:
             raise Away(str(error.args[0])) from None
         topic = metadata.topics[self._topic]
         if topic.error is not None:
+            self._has_logs = False
             raise Away(f"topic {self._topic}: {topic.error.str()}")
         leaderless = [number for number, each in topic.partitions.items() if each.leader < 0]
         if leaderless or not topic.partitions:

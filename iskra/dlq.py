@@ -118,7 +118,6 @@ class Redriver:
 
     def __exit__(self, *_: object) -> None:
         self._consumer.close()
-        self._producer.purge()  # what was told as not acknowledged is not published behind the caller's back
 
     def redriven(self, wanted: Collection[Letter]) -> set[str]:
         """The ids among the letters whose point was published again before: the log is looked through from the first letter's time on."""
@@ -172,7 +171,9 @@ class Redriver:
                 self._producer.produce(self._topic, raw, key, partition, delivered, timestamp=timestamp, headers=headers)
         left = self._producer.flush(_SEND_TIMEOUT_S)
         if left or failed:
-            raise NotAcknowledged([], sorted(set(failed)) or [f"{left} records without an answer"], pending=bool(left))
+            reasons = sorted(set(failed)) or [f"{left} records without an answer"]
+            self._producer.purge()  # what is told as not acknowledged is not published behind the caller's back
+            raise NotAcknowledged([], reasons, pending=False)
         return done
 
     def _bytes(self, letter: Letter) -> bytes:

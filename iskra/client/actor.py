@@ -25,7 +25,7 @@ class Actor:
 
     For each action that was dispatched to one of them, `perform` is called; when it returns, the action is acknowledged
     (Iskra then watches whether it has an effect). Where it raises, the action is not acknowledged and expires; the error
-    is logged, and the next one comes. An action may come a second time after a crash: `perform` should know an
+    is logged, and the next one comes. An action may come a second time after a crash or a rebalance: `perform` should know an
     `action_id` again. What waited longer than its acknowledgement may take (60 s) is passed over: it has expired.
 
         with Actor("127.0.0.1:9092", perform, group="alpha-actor", subjects=["alpha"]) as actor:
@@ -79,15 +79,12 @@ class Actor:
         """
         message = self._consumer.poll(timeout)
         if message is None:
+            self._commit()
             return None
         self.events += 1
         event = message.value
         performed = isinstance(event, ActionEvent) and self._concerns(event) and self._performs(event)
-        try:
-            self._consumer.commit()
-        except Unreachable as error:
-            # in a rebalance, or while the broker is away: the next event's commit tells this one's place, too
-            _log.warning("%s", error)
+        self._commit()
         return event if isinstance(event, ActionEvent) and performed else None
 
     def run(self, stop: threading.Event | None = None) -> None:
@@ -115,6 +112,13 @@ class Actor:
             _log.warning("action %s of %s has waited too long and is passed over", event.action, event.subject)
             return False
         return True
+
+    def _commit(self) -> None:
+        """Tells the group's place; one that is not taken, while the broker is away, is told the next time."""
+        try:
+            self._consumer.commit()
+        except Unreachable as error:
+            _log.warning("%s", error)
 
     def _performs(self, event: ActionEvent) -> bool:
         try:

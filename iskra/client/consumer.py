@@ -227,10 +227,12 @@ class Consumer:
             raise RuntimeError("commit needs a consumer with group=…")
         if self._places:
             try:
-                self._kafka.commit(offsets=list(self._places.values()), asynchronous=False)
+                taken = self._kafka.commit(offsets=list(self._places.values()), asynchronous=False)
             except KafkaException as error:
                 raise Unreachable(f"the commit was not taken: {error.args[0].str()}") from error
-            self._places.clear()
+            for place in taken or ():
+                if place.error is None:
+                    self._places.pop((place.topic, place.partition), None)
 
     def close(self) -> None:
         """Leaves; nothing is committed by itself."""
@@ -285,7 +287,8 @@ class Consumer:
 
     def _revoked(self, _consumer: Any, places: list[TopicPartition]) -> None:
         """Partitions go to another member: what of them was not handed out is the other's."""
-        self._gone = gone = {(place.topic, place.partition) for place in places}
+        gone = {(place.topic, place.partition) for place in places}
+        self._gone |= gone
         self._ready = deque(entry for entry in self._ready if entry[1] is None or (entry[1].topic, entry[1].partition) not in gone)
         for where in gone:
             self._places.pop(where, None)

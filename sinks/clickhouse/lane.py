@@ -94,9 +94,17 @@ class LaneRunner:
         reading.start()
         self._active.set(1)
         redo = bool(state.pending)
+
+        def sign() -> None:
+            """Says that we live: an empty round, or the pending one again, which must not leave the ledger before it is inserted."""
+            if redo:
+                self._ledger.hold(state.pending)
+            else:
+                self._ledger.begin({})
+
         try:
             while True:
-                batch = self._next(batches, stop_reading, signs=not redo)
+                batch = self._next(batches, stop_reading, sign)
                 if batch is None:
                     break
                 if not redo:
@@ -111,20 +119,17 @@ class LaneRunner:
                 self._discard(batches)
                 reading.join(0.05)
 
-    def _next(self, batches: queue.Queue[Batch | None], stop_reading: threading.Event, *, signs: bool) -> Batch | None:
-        """The next batch; meanwhile signs of life, which end a round and so may not come before a pending one is inserted.
-
-        None when stopped and nothing is left.
-        """
+    def _next(self, batches: queue.Queue[Batch | None], stop_reading: threading.Event, sign: Callable[[], None]) -> Batch | None:
+        """The next batch; meanwhile signs of life. None when stopped and nothing is left."""
         while True:
             try:
                 return batches.get(timeout=0.1)
             except queue.Empty:
                 if self._stopping.is_set():
                     stop_reading.set()
-                elif signs and self.ready.is_set() and time.monotonic() - self._ledger.last_sign >= SIGN_EVERY_S:
+                elif time.monotonic() - self._ledger.last_sign >= SIGN_EVERY_S:
                     # always: a sign in doubt must not be followed by a round under its token
-                    self._patiently(lambda: self._ledger.begin({}), always=True)
+                    self._patiently(sign, always=True)
 
     def _insert(self, batch: Batch) -> None:
         for table, (rows, block) in batch.blocks.items():

@@ -132,6 +132,14 @@ class Ledger:
         """
         self._write(ranges, is_open=True)
 
+    def hold(self, pending: Ranges) -> None:
+        """Writes the round that is to be inserted once more, as a sign of life; its token stays.
+
+        Raises:
+            Lost, StoreAway, Wiped: as `begin`.
+        """
+        self._write(pending, is_open=True, origin=self._origin)
+
     def release(self) -> None:
         """Gives the lane back, so that another need not wait for the lease; the last round must have been inserted.
 

@@ -92,11 +92,6 @@ class Channel:
         """The due that was submitted first of those on their way."""
         return next((task.due for task in self._tasks.values()), None)
 
-    def is_busy(self, due: Due) -> bool:
-        """Whether an attempt for this due is under way."""
-        task = self._tasks.get((due.partition, due.id))
-        return task is not None and task.busy
-
     def submit(self, due: Due) -> None:
         """Takes a due; what was submitted before for the same alert goes out first. One whose attempt is still under way goes on."""
         if self._adopt(due) is not None:
@@ -125,8 +120,9 @@ class Channel:
     def leave(self, partitions: Collection[int]) -> int:
         """Forgets what is due in these partitions: they are another's, or will be read anew.
 
-        Attempts under way are not called back: each ends as `sent` if it is taken, else without a word, so that whoever
-        has the partition then decides. If that is this channel it goes on from them, and makes no second one beside them.
+        Attempts under way are not called back: each ends as `sent` or `failed` if every adapter has answered for good, else
+        without a word, so that whoever has the partition then begins again, with all adapters and the same key. If that is
+        this channel it goes on from them, and makes no second attempt beside them.
 
         Returns:
             How many are under way.
@@ -218,10 +214,10 @@ class Channel:
         tries = f"{task.attempts} attempts" if task.attempts > 1 else "1 attempt"
         if not task.left and not task.refused:
             self._end(task, "sent", f"after {tries}" if task.attempts > 1 else None)
-        elif task.left_alone:
-            self._remove(task)
         elif not task.left:
             self._end(task, "failed", "; ".join(task.refused))
+        elif task.left_alone:
+            self._remove(task)
         elif task.due.stopped is not None:
             self._end(task, "cancelled", f"{task.due.stopped}; {tries} before: {task.error}")
         elif (left := task.since + self._give_up_s - now) <= 0:

@@ -76,7 +76,7 @@ class Notifier:
         """Delivers until `stop`.
 
         Raises:
-            KafkaException: another process runs under the same instance's name.
+            KafkaException: as `Topic.poll`.
         """
         for channel in self.channels.values():
             channel.start()
@@ -208,7 +208,7 @@ async def run(settings: Settings, started: Callable[[], None] = lambda: None) ->
     """Runs a notifier until SIGTERM or SIGINT.
 
     Raises:
-        OSError: the port of metrics is taken. KafkaException: another process runs under the same instance's name.
+        OSError: the port of metrics is taken. KafkaException: as `Topic.poll`.
     """
     log = structlog.get_logger("iskra.notify").bind(namespace=settings.namespace)
     connector = aiohttp.TCPConnector(limit=0)  # concurrency is bounded by the channels

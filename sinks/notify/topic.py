@@ -211,9 +211,11 @@ class Topic:
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         numbers = [partition.partition for partition in partitions]
+        waiting = asyncio.run_coroutine_threadsafe(self._revoked(numbers), self._loop)
         try:
-            asyncio.run_coroutine_threadsafe(self._revoked(numbers), self._loop).result(REVOKE_S)
+            waiting.result(REVOKE_S)
         except TimeoutError:
+            waiting.cancel()  # they may come back: what is due then must not be given up by what waited before
             self._log.warning("attempts were still under way when their partitions were given up", partitions=numbers)
         self._events.append(Revoked(numbers))
 

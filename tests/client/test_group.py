@@ -51,10 +51,11 @@ class Library:
             self.gone = []
         return []
 
-    def commit(self, *, offsets: list[TopicPartition], **_: Any) -> None:
+    def commit(self, *, offsets: list[TopicPartition], **_: Any) -> list[TopicPartition]:
         if self.refuses is not None:
             raise KafkaException(self.refuses)
         self.commits.append([(place.partition, place.offset) for place in offsets])
+        return offsets
 
     def close(self) -> None: ...
 

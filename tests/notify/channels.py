@@ -26,6 +26,11 @@ async def eventually(condition: Callable[[], Any]) -> None:
 QUICK: dict[str, Any] = {"timeout": 5_000, "concurrency": 4, "first_pause": 1, "longest_pause": 4, "give_up_after": 60_000}
 
 
+def busy(channel: Channel) -> bool:
+    """Whether an attempt is under way."""
+    return any(task.busy for task in channel._tasks.values())
+
+
 class Receiver:
     """An adapter that does what `script` says at each call, and remembers who was told."""
 

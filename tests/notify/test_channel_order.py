@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sinks.notify.book import Due
 from sinks.notify.errors import Later, Refused
 from sinks.notify.message import Notification
-from tests.notify.channels import Bench, Receiver, eventually, run
+from tests.notify.channels import Bench, Receiver, busy, eventually, run
 from tests.notify.helpers import due, event
 
 
@@ -51,7 +51,7 @@ def test_what_is_acknowledged_while_it_waits_is_not_sent() -> None:
     async def work() -> None:
         for one in (first, second, over):
             bench.channel.submit(one)
-        await eventually(lambda: receiver.calls and not bench.channel.is_busy(first))
+        await eventually(lambda: receiver.calls and not busy(bench.channel))
         for one in (first, second):
             one.stopped = "cancelled: acknowledged"
             assert bench.channel.stop(one)
@@ -179,7 +179,7 @@ def test_what_is_dropped_is_forgotten_without_a_word() -> None:
     async def work() -> None:
         bench.channel.submit(first)
         bench.channel.submit(second)
-        await eventually(lambda: receiver.calls and not bench.channel.is_busy(first))
+        await eventually(lambda: receiver.calls and not busy(bench.channel))
         bench.channel.drop(first)
         await bench.ended(1)
 

@@ -20,7 +20,7 @@ from sinks.notify.message import Notification
 from sinks.notify.notifier import Notifier
 from sinks.notify.settings import LogAdapter, NotifyConfig, Settings
 from sinks.notify.topic import Assigned, CaughtUp, Event, Revoked, Topic
-from tests.notify.channels import Receiver, eventually
+from tests.notify.channels import Receiver, busy, eventually
 from tests.notify.helpers import event, record
 
 STEP = record(0, event())
@@ -67,6 +67,7 @@ def play(folder: Path, ends: Ends, *then: Event | asyncio.Event | None, receiver
                     ends[0][1]()
                 elif isinstance(one, asyncio.Event):
                     one.set()
+                    await eventually(lambda: not any(busy(channel) for channel in notifier.channels.values()))
                 else:
                     notifier._take(one)
             await eventually(lambda: not any(channel.size for channel in notifier.channels.values()))

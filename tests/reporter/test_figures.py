@@ -118,7 +118,8 @@ def test_a_busy_run_is_ok() -> None:
     """At 10,000 points/s windows wait for up to a second behind verdicts, as they may: clarity and chaos stay in their bands."""
     metrics = config_files.load().metrics
     busy = [Snapshot(at=0.0), Snapshot(at=60.0, points=600_000, verdicts=300, within=297)]
-    found = vitals(busy, windows(*(random.Random(1).uniform(40, 1000) for _ in range(28))), silent_path=False)
+    chance = random.Random(1)
+    found = vitals(busy, windows(*(chance.uniform(40, 1000) for _ in range(28))), silent_path=False)
     for vital in ("clarity", "chaos"):
         low, high = metrics[vital].low.P2, metrics[vital].high.P2
         assert low is not None

@@ -77,9 +77,9 @@ def test_a_round_of_another_is_inserted_however_long_it_takes_to_read(
         until(lambda: count(asking, table(namespace, "points")) == 1, "the first sink writes")
         other = Ledger(Store(told), database(namespace), POINTS_LANE.name, "b/1", lease=0.0)
         until(lambda: taken(other), "another has the lane")
+        other.begin({place: Range(1, 1)})  # of what comes next; and then it is killed
         records.points([{"ts": 1_762_000_001_000}], "alpha")
         records.flush()
-        other.begin({place: Range(1, 1)})  # and then it is killed
         until(lambda: count(asking, table(namespace, "points")) == 2, "the round is inserted")
     assert failed.is_set()
 
