@@ -1,4 +1,4 @@
-"""A partition's first batch goes alone: what follows waits until the broker has acknowledged it.
+"""A partition's first batch goes alone: what follows waits until the broker has acknowledged it (ADR 12).
 
 A broker names the leaders of a topic just made before it has made their logs, and refuses what comes meanwhile. If it refuses
 the first batch and then takes the second, which was on its way already, a broker that knows nothing of the producer yet has no
