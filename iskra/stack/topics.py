@@ -66,7 +66,8 @@ def ensure_topics(kafka: str, namespace: str, partitions: int = DEFAULT_PARTITIO
         for spec in TOPICS
         if full_name(namespace, spec.name) not in present
     ]
-    for name, future in client.create_topics(new, operation_timeout=ANSWER_TIMEOUT_S).items() if new else ():
+    made = client.create_topics(new, operation_timeout=ANSWER_TIMEOUT_S) if new else {}
+    for name, future in made.items():
         try:
             future.result()
         except KafkaException as error:
