@@ -20,7 +20,7 @@ from iskra.stack.children import bound_to_us
 from iskra.stack.datadir import DataDir
 from iskra.stack.kafka import EmbeddedKafka
 from iskra.stack.ports import free_port
-from iskra.stack.topics import admin, ensure_topics
+from iskra.stack.topics import admin, ensure_topics, partition_counts
 from schemas.topics import CONFIG, DEFAULT_PARTITIONS, POINTS, TOPICS, full_name
 
 READY_S = 120.0
@@ -63,6 +63,11 @@ def forget(kafka: str, namespace: str) -> None:
     written = [full_name(namespace, topic.name) for topic in TOPICS if topic.name not in (POINTS, CONFIG)]
     for topic in client.delete_topics(written, operation_timeout=READY_S).values():
         topic.result()
+    # the controller has deleted them; the broker, which tells what is there, may list them for some milliseconds more
+    while not partition_counts(client, kafka).keys().isdisjoint(written):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"topics of {namespace} are still listed {STOP_S:g} s after they were deleted")
+        time.sleep(0.02)
     ensure_topics(kafka, namespace, DEFAULT_PARTITIONS)
 
 
