@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -148,6 +149,16 @@ def test_a_new_record_never_stands_before_the_end_of_the_log(log: Log) -> None:
     with Consumer(log.kafka, "metrics.points", namespace=log.namespace, until_end=True) as consumer:
         [record] = [m for m in consumer if "redrive" in m.headers]
     assert (record.partition, record.ts) == (0, TS + 90_000)
+
+
+def test_a_letter_later_than_the_end_of_the_log_is_redriven_once(log: Log) -> None:
+    """A second call looks for its point from the letter's time on, and finds it."""
+    log.write(point(), TS)
+    bytes_ = base64.b64encode(point()).decode()
+    letter = DeadLetter("engine_error", "KeyError: 1", "default", HOME, "load", "t", 0, 0, 0, bytes_)
+    log.letter(letter, "0-0-0-0-late", TS + 60_000)
+    assert log.json("redrive", "0-0-0-0-late")["counts"] == {"published": 1}
+    assert log.json("redrive", "0-0-0-0-late")["counts"] == {"published before": 1}
 
 
 def test_msgpack_stays_msgpack(log: Log) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from schemas.partitioning import partition_for, subject_key
 from schemas.topics import DEFAULT_PARTITIONS, POINTS, full_name
-from sinks.clickhouse import lane
+from sinks.clickhouse import lane, migrations
 from sinks.clickhouse.errors import Lost, StoreAway
 from sinks.clickhouse.lane import LaneRunner
 from sinks.clickhouse.ledger import Ledger, Place, Range
@@ -82,6 +83,39 @@ def test_a_round_of_another_is_inserted_however_long_it_takes_to_read(
         records.flush()
         until(lambda: count(asking, table(namespace, "points")) == 2, "the round is inserted")
     assert failed.is_set()
+
+
+def test_a_round_that_is_made_again_slowly_is_not_taken_away(
+    kafka: str, store: Any, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads it for longer than a lease shows that it lives, or two sinks would take the lane from each other for ever."""
+    told = settings(store, kafka, namespace, lease=2.0, linger=0.05)
+    asking = client(store, password=store.password)
+    records = Records(kafka, namespace)
+    place = Place(full_name(namespace, POINTS), partition_for(subject_key("default", "alpha"), DEFAULT_PARTITIONS))
+    read, begun, enough = Reader.reread, threading.Event(), threading.Event()
+
+    def reread(self: Reader, pending: Mapping[Place, Range]) -> Batch | None:
+        begun.set()
+        enough.wait(30)
+        return read(self, pending)
+
+    killed = Ledger(Store(told), database(namespace), POINTS_LANE.name, "killed/1", lease=0.0)
+    monkeypatch.setattr(lane, "SIGN_EVERY_S", 0.05)
+    monkeypatch.setattr(Reader, "reread", reread)
+    records.points([{"ts": 1_762_000_000_000}], "alpha")
+    records.flush()
+    until(lambda: migrations.apply(Store(told), told.database, told.live, "killed/1"), "the tables are there")
+    assert taken(killed)
+    killed.begin({place: Range(0, 0)})
+    with running(told):
+        assert begun.wait(30)
+        other = Ledger(Store(told), database(namespace), POINTS_LANE.name, "b/1", lease=told.lease)
+        watched_until = time.monotonic() + 1.5 * told.lease
+        while time.monotonic() < watched_until:
+            assert not taken(other)
+        enough.set()
+        until(lambda: count(asking, table(namespace, "points")) == 1, "the round is inserted")
 
 
 def test_a_sign_in_doubt_is_not_taken_for_the_next_round(kafka: str, store: Any, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
