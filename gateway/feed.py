@@ -49,6 +49,8 @@ log = structlog.get_logger()
 BATCH = 500
 """Messages a batch: about 10 ms of the loop's time at the most."""
 POLL_S = 0.1
+REST_S = 0.025
+"""Between two batches of raw points."""
 METADATA_S = 1.0
 """How often topics that do not exist yet are looked for, and how long the broker may take to answer."""
 HAND_OVER_S = 10.0
@@ -107,7 +109,10 @@ class _Feed(threading.Thread, ABC):
                     self._prepare()
                     first = self._consumer.poll(POLL_S)
                     if first is not None:
-                        self._hand_over([first, *self._consumer.consume(BATCH, 0)])
+                        more = self._consumer.consume(BATCH, 0)
+                        self._hand_over([first, *more])
+                        if len(more) < BATCH:
+                            self._rest()
                 except KafkaException as error:
                     log.warning("feed waits for the broker", feed=self.name, error=str(error.args[0]))
                     self._ending.wait(0.2)
@@ -146,6 +151,9 @@ class _Feed(threading.Thread, ABC):
 
     def _prepare(self) -> None:
         """Called before each poll: adjusts what is read."""
+
+    def _rest(self) -> None:
+        """Called after a batch with which all that was there is read."""
 
     def _at_end(self, topic: str, partition: int) -> None:
         """The end of a partition was reached."""
@@ -256,8 +264,9 @@ class PointsFeed(_Feed):
         apply: Callable[[list[Read]], None],
         count: Callable[[str, int], None],
     ) -> None:
-        # the page is painted ten times a second: one answer for many points, instead of one for each batch of a producer
-        super().__init__("feed-points", kafka, loop, apply, **{"fetch.wait.max.ms": 50, "fetch.min.bytes": 16_384})
+        # one message waiting is enough: what comes while the thread rests is fetched in one answer when it goes on
+        settings = {"queued.min.messages": 1, "fetch.queue.backoff.ms": 5, "enable.partition.eof": False}
+        super().__init__("feed-points", kafka, loop, apply, **settings)
         self._partitions = partitions
         self._watched: dict[tuple[str, int], dict[tuple[str, str], bytes]] = {}
         self._wish: set[SubjectKey] | None = None
@@ -278,6 +287,10 @@ class PointsFeed(_Feed):
         if time.monotonic() > self._checked + 1.0:
             self._checked = time.monotonic()
             self._stay_present()
+
+    def _rest(self) -> None:
+        # a lone point goes at once; of a stream many go together, since the page is painted twenty times a second at most
+        self._ending.wait(REST_S)
 
     def _rearrange(self, wish: set[SubjectKey]) -> None:
         watched: dict[tuple[str, int], dict[tuple[str, str], bytes]] = {}

@@ -39,13 +39,17 @@ class Resume(msgspec.Struct, frozen=True):
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag_field="op", tag="subscribe"):
-    """What a client wants to see; null: all. `subject` is of `focus_tenant` (else `tenant`, else the default tenant)."""
+    """What a client wants to see; null: all. `subject` is of `focus_tenant` (else `tenant`, else the default tenant).
+
+    `quick`: up to 20 updates a second in place of 10, unless more than 100 clients are connected.
+    """
 
     namespace: str | None = None
     tenant: str | None = None
     subject: str | None = None
     focus_tenant: str | None = None
     points: bool = False
+    quick: bool = False
     resume: Resume | None = None
 
 
@@ -177,6 +181,6 @@ class Socket:
         if request.subject is not None:
             tenant = request.focus_tenant or request.tenant or DEFAULT_TENANT
             subject = SubjectKey(request.namespace or self.namespaces[0], tenant, request.subject)
-        what = Subscription(request.namespace, request.tenant, subject, request.points and subject is not None)
+        what = Subscription(request.namespace, request.tenant, subject, request.points and subject is not None, request.quick)
         resume = None if request.resume is None else (request.resume.epoch, request.resume.seq)
         self.hub.subscribe(client, what, resume)

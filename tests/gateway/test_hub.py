@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.hub import BUCKET, UPDATES_PER_S, Client, Group, Hub, Subscription
+from gateway.hub import BUCKET, CROWD, QUICK_UPDATES_PER_S, UPDATES_PER_S, Client, Group, Hub, Subscription
 from gateway.keys import Key, SubjectKey
 from gateway.metrics import Metrics
 from gateway.world import CHANGES_KEPT, POINTS_KEPT, VERDICTS_KEPT, Status, World
@@ -80,22 +80,48 @@ def test_a_change_goes_out_at_once_when_it_is_calm() -> None:
     run(story())
 
 
-def test_a_group_may_send_three_at_once_then_ten_a_second() -> None:
-    """Tokens: three in the bucket, ten a second come in; points leave one for a verdict."""
+@pytest.mark.parametrize("per_s", [UPDATES_PER_S, QUICK_UPDATES_PER_S])
+def test_a_group_may_send_three_at_once_then_ten_or_twenty_a_second(per_s: float) -> None:
+    """Tokens: three in the bucket, so many a second come in; points leave one for a verdict."""
     group = Group(ALL, World().overview(NS, None), None, 0, 0.0)
     group.urgent = True
     sent, now = 0, 0.0
     while now <= 10.0:
-        if group.wait(now) <= 1e-9:
+        if group.wait(now, per_s) <= 1e-9:
             group.tokens -= 1
             sent += 1
         now += 0.001
-    assert abs(sent - (BUCKET + 10 * UPDATES_PER_S)) <= 1
+    assert abs(sent - (BUCKET + 10 * per_s)) <= 1
     group.tokens = 1.0
     group.urgent = False
-    assert group.wait(now) == pytest.approx(1 / UPDATES_PER_S, rel=0.01)
+    assert group.wait(now, per_s) == pytest.approx(1 / per_s, abs=0.002)
     group.urgent = True
-    assert group.wait(now) == 0.0
+    assert group.wait(now, per_s) == 0.0
+
+
+@pytest.mark.parametrize(("clients", "per_s"), [(CROWD, QUICK_UPDATES_PER_S), (CROWD + 1, UPDATES_PER_S)])
+def test_nobody_is_quick_in_a_crowd(clients: int, per_s: float) -> None:
+    """Who asks for it gets twenty updates a second, while few are there."""
+
+    async def story() -> None:
+        centre = hub()
+        quick = Browser(centre, NEAR._replace(quick=True))
+        slow = Browser(centre, NEAR)
+        others = [Browser(centre, ALL) for _ in range(clients - 2)]
+        for browser in (quick, slow, *others):
+            await browser.begun()
+        waits = {}
+        for browser in (quick, slow):
+            group = browser.client.group
+            assert group is not None
+            group.tokens, group.refilled = 0.0, asyncio.get_running_loop().time()
+            centre._schedule(group, group.refilled)
+            assert group.timer is not None
+            waits[browser] = group.timer.when() - group.refilled
+        assert waits[quick] == pytest.approx(2 / per_s, abs=0.01)
+        assert waits[slow] == pytest.approx(2 / UPDATES_PER_S, abs=0.01)
+
+    run(story())
 
 
 def test_one_message_is_encoded_once_for_all_who_see_the_same() -> None:

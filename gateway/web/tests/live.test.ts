@@ -107,7 +107,7 @@ test("a slow view is drawn no more often than it says, and never misses the last
 test("after the server's hello the first namespace is looked at, whole", () => {
   const { pulse, wire } = open();
   expect(wire.subscriptions()).toEqual([
-    { op: "subscribe", namespace: "iskra", tenant: null, subject: null, points: false, resume: null },
+    { op: "subscribe", namespace: "iskra", tenant: null, subject: null, points: false, quick: false, resume: null },
   ]);
   wire.says(snapshot(7, status("a", "OK"), status("b", "WARN")));
   expect(pulse.list().map((row) => row.subject)).toEqual(["b", "a"]);

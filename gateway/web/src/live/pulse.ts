@@ -161,6 +161,7 @@ export class Pulse {
       subject: this.focus?.subject ?? null,
       ...(this.focus ? { focus_tenant: this.focus.tenant } : {}),
       points: this.focus !== null,
+      quick: this.focus !== null,
       resume: this.seq !== null && this.epoch !== null ? { epoch: this.epoch, seq: this.seq } : null,
     });
   }
