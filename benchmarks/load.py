@@ -14,11 +14,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from benchmarks.child import child
 from benchmarks.engine import MIDDLE, NOISE
 from iskra.client import Producer
-from iskra.stack.children import bound_to_us
 from schemas.points import Point
 
 STEP_S = 0.05
@@ -82,17 +81,8 @@ class Load:
 def load(kafka: str, namespace: str, *, subjects: int, rate: int, seconds: float) -> Iterator[Load]:
     """The load as a child process."""
     command = [sys.executable, "-m", "benchmarks.load", kafka, namespace, str(subjects), str(rate), str(seconds)]
-    process = subprocess.Popen(
-        bound_to_us(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parent.parent
-    )
-    try:
+    with child(command, told=subprocess.PIPE) as process:
         yield Load(process)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 def main() -> None:

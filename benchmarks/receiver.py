@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import httpx
 import uvloop
 from aiohttp import web
 
-from iskra.stack.children import bound_to_us
+from benchmarks.child import child
 from iskra.stack.ports import free_port
 
 SECRET = "of the benchmark"  # noqa: S105 - guards nothing
@@ -61,9 +60,8 @@ def receiver() -> Iterator[Receiver]:
     """A receiver, until the end of the block."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.receiver", str(port)]
-    process = subprocess.Popen(bound_to_us(command), cwd=Path(__file__).resolve().parent.parent)
     made = Receiver(f"http://127.0.0.1:{port}/")
-    try:
+    with child(command):
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -74,9 +72,6 @@ def receiver() -> Iterator[Receiver]:
                     raise
                 time.sleep(0.05)
         yield made
-    finally:
-        process.kill()
-        process.wait()
 
 
 def main(port: int) -> None:

@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 import psutil
 
+from benchmarks.child import child
 from benchmarks.stack import broker, fresh_namespace
 from benchmarks.worker import START_MS, fill
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV, CLICKHOUSE_USER
-from iskra.stack.children import bound_to_us
 from iskra.stack.ports import free_port
 from sinks.clickhouse.settings import database
 
@@ -42,31 +42,19 @@ def client(clickhouse: str, password: str) -> Any:
 def store(data: Path, port: int, password: str) -> Iterator[tuple[str, int]]:
     """An `iskra store` as a child process; gives its address and pid."""
     command = [sys.executable, "-m", "iskra", "store", "--data", str(data), "--port", str(port)]
-    process = subprocess.Popen(
-        bound_to_us(command), env={**os.environ, CLICKHOUSE_PASSWORD_ENV: password}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    )
-    try:
+    with child(command, env={**os.environ, CLICKHOUSE_PASSWORD_ENV: password}, told=subprocess.PIPE) as process:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith(b"ready")
+        assert process.stdout.readline().startswith("ready")
         yield f"http://127.0.0.1:{port}", process.pid
-    finally:
-        process.terminate()
-        process.wait(30)
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 @contextmanager
-def sink(kafka: str, clickhouse: str, password: str, namespace: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def sink(kafka: str, clickhouse: str, password: str, namespace: str, *options: str) -> Iterator[subprocess.Popen[str]]:
     """An `iskra sink clickhouse` as a child process."""
     command = [sys.executable, "-m", "iskra", "sink", "clickhouse", "--kafka", kafka, "--clickhouse", clickhouse, "--namespace", namespace]
     environment = {**os.environ, CLICKHOUSE_PASSWORD_ENV: password}
-    process = subprocess.Popen(bound_to_us([*command, *options]), env=environment, stdin=subprocess.DEVNULL)
-    try:
+    with child([*command, *options], env=environment) as process:
         yield process
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def ingest(

@@ -16,7 +16,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from iskra.stack.children import bound_to_us
+from benchmarks.child import child
 from iskra.stack.datadir import DataDir
 from iskra.stack.kafka import EmbeddedKafka
 from iskra.stack.ports import free_port
@@ -113,20 +113,9 @@ def up(*options: str, data: Path | None = None) -> Iterator[Up]:
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "iskra", "up", "--data", str(where / "data"), "--port", str(free_port()), *options]
         began = time.monotonic()
-        with log.open("w", encoding="utf-8") as told:
-            process = subprocess.Popen(bound_to_us(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told, text=True)
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line.startswith("ready "):
-            process.kill()
-            raise RuntimeError(f"iskra up is not ready: {log.read_text(encoding='utf-8')[-2000:]}")
-        try:
+        with log.open("w", encoding="utf-8") as told, child(command, told=subprocess.PIPE, errors=told, stop_s=STOP_S) as process:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line.startswith("ready "):
+                raise RuntimeError(f"iskra up is not ready: {log.read_text(encoding='utf-8')[-2000:]}")
             yield Up(where / "data", process, json.loads(line.removeprefix("ready ")), time.monotonic() - began)
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            process.stdout.close()

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from iskra.stack.children import bound_to_us
+from benchmarks.child import child
 from schemas.config import Config, config_hash, to_json
 from schemas.partitioning import partition_for
 from schemas.topics import CONFIG, DEFAULT_PARTITIONS, HEADER_KIND, KIND_CONFIG, KIND_TICK, POINTS, full_name
@@ -30,8 +30,6 @@ METRICS = (b"clarity", b"chaos", b"trust", b"pain")
 _MIDDLE = (0.80, 0.45, 0.80, 0.30)
 START_MS = 1_762_000_000_000
 WAIT_S = 180.0
-STDERR = 2
-"""What a worker says; stdout is the document's."""
 _SAMPLE = re.compile(rb"^(iskra_worker_[a-z_]+)(\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 
 
@@ -116,22 +114,14 @@ def fill(
 
 
 @contextmanager
-def worker(kafka: str, namespace: str, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def worker(kafka: str, namespace: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A worker as a child process; gives it and the port of its metrics."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     command = [sys.executable, "-m", "iskra", "worker", "--kafka", kafka, "--namespace", namespace, "--metrics-port", str(port), *options]
-    process = subprocess.Popen(bound_to_us(command), stdin=subprocess.DEVNULL, stdout=STDERR)
-    try:
+    with child(command) as process:
         yield process, port
-    finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def scrape(port: int) -> dict[str, float]:
