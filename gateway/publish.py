@@ -22,11 +22,13 @@ from gateway.metrics import Metrics
 from gateway.parts import Part
 from gateway.settings import Limits
 from schemas.config import Config
-from schemas.topics import DEAD_LETTERS, HEADER_ID, POINTS, full_name
+from schemas.topics import DEAD_LETTERS, HEADER_BY, HEADER_ID, POINTS, full_name
 
 log = structlog.get_logger()
 
 RETRY_AFTER_S = 1
+BY = b"gateway"
+"""No engine wrote these letters: they have no place in the order of its outputs, and no recomputation knows them."""
 JSON_TYPES = ("application/json",)
 LINES_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
@@ -130,7 +132,7 @@ class Publisher:
         return records + [self._dead(each) for each in found.letters]
 
     def _dead(self, dead: Letter) -> Record:
-        return Record(full_name(self.namespace, DEAD_LETTERS), -1, dead.key, dead.value, [(HEADER_ID, dead.identity)])
+        return Record(full_name(self.namespace, DEAD_LETTERS), -1, dead.key, dead.value, [(HEADER_ID, dead.identity), (HEADER_BY, BY)])
 
 
 def away(detail: str) -> HTTPException:

@@ -103,9 +103,20 @@ def _judged(gateway: str, subject: str) -> bool:
     return status == 200 and [item["level"] for item in found["items"]] == ["OK"]
 
 
+def _iskra(*arguments: str) -> tuple[int, Any]:
+    """Exit code and JSON of a command."""
+    done = subprocess.run(
+        [sys.executable, "-m", "iskra", *arguments, "--json"], check=False, capture_output=True, timeout=DEADLINE_S, env=ENV
+    )
+    return done.returncode, msgspec.json.decode(done.stdout or b"null")
+
+
 @pytest.mark.timeout(900)
 def test_everything_starts_recovers_and_stops(up: Up) -> None:
-    """Points become verdicts; a killed broker, worker and gateway are back with the same addresses; Ctrl-C ends all, exit 0."""
+    """Points become verdicts; a killed broker, worker and gateway are back with the same addresses; Ctrl-C ends all, exit 0.
+
+    What HTTP refused is a dead letter like any other, and no difference between log and outputs.
+    """
     ready = up.ready()
     gateway = ready["urls"]["gateway"]
     assert set(ready["pids"]) == PARTS | {"supervisor"}
@@ -113,6 +124,9 @@ def test_everything_starts_recovers_and_stops(up: Up) -> None:
     assert "password" not in msgspec.json.encode(ready).decode()
     assert (up.data / "clickhouse.password").read_text().strip() not in up.said()
     _until(lambda: _judged(gateway, "before"), "there is no verdict")
+    refused = {"subject": "refused", "metric": "clarity", "value": 7, "ts": 0}
+    status, told = _request(gateway, "POST", "/api/v1/points", msgspec.json.encode([refused]))
+    assert (status, told["accepted"], [item["reason"] for item in told["rejected"]]) == (202, 0, ["out_of_range"])
 
     for part in ("kafka", "worker", "gateway"):
         os.kill(ready["pids"][part], signal.SIGKILL)
@@ -121,6 +135,12 @@ def test_everything_starts_recovers_and_stops(up: Up) -> None:
     run = msgspec.json.decode((up.data / "run.json").read_bytes())
     assert run["urls"] == ready["urls"]
     assert all(run["pids"][part] != ready["pids"][part] for part in ("kafka", "worker", "gateway"))
+
+    log = ("--kafka", ready["urls"]["kafka"], "--namespace", "iskra")
+    code, letters = _iskra("dlq", "list", *log)
+    assert (code, [(letter["reason"], letter["subject"]) for letter in letters]) == (0, [("out_of_range", "refused")])
+    code, report = _iskra("verify", "--no-store", *log)
+    assert (code, report["result"], report["differences"]) == (0, "match", [])
 
     second = Up(up.data, ports.free_port())
     assert second.process.wait(DEADLINE_S) == 2
