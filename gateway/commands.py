@@ -14,7 +14,7 @@ from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Requ
 
 from gateway.errors import Problem, problem
 from gateway.ledger import Away, Busy, Record
-from gateway.publish import RETRY_AFTER_S, Publisher, away, kind_of, read_body
+from gateway.publish import RETRY_AFTER_S, Publisher, away, kind_of, received
 from schemas.commands import MAX_TEXT, Command, decode_command, encode_command
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import BadPoint, is_entity_name
@@ -118,6 +118,7 @@ def route(publisher: Publisher) -> HTTPRouteHandler:
         description="Answers once the broker has acknowledged, with the command's place in the log of the gateway's first namespace.",
         tags=["commands"],
         responses={
+            408: ResponseSpec(Problem, description="The body did not arrive", generate_examples=False),
             413: ResponseSpec(Problem, description="Longer than 16 KiB", generate_examples=False),
             415: ResponseSpec(Problem, description="Not JSON", generate_examples=False),
             422: ResponseSpec(Problem, description="No command; `extra` tells field and reason", generate_examples=False),
@@ -129,6 +130,7 @@ def route(publisher: Publisher) -> HTTPRouteHandler:
         headers = request.headers
         if kind_of(headers.get("content-type", ""), headers.get("content-encoding", "")):
             raise problem(415, "expected Content-Type application/json", unread=True)
-        return Response(await append(publisher, read_command(await read_body(request, MAX_BODY))))
+        async with received(publisher, request, MAX_BODY) as body:
+            return Response(await append(publisher, read_command(body)))
 
     return command

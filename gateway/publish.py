@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +45,10 @@ class Published(msgspec.Struct, frozen=True):
 
 @dataclass
 class Publisher:
-    """Publishing with its limits. `intake` is renewed when the configuration or the number of partitions changes."""
+    """Publishing with its limits. `intake` is renewed when the configuration or the number of partitions changes.
+
+    `requests` wait for the broker; `size` are the bytes of bodies that wait or are still arriving.
+    """
 
     namespace: str
     ledger: Ledger
@@ -161,23 +167,35 @@ def kind_of(content_type: str, encoding: str) -> bool:
     raise problem(415, detail, unread=True)
 
 
-async def read_body(request: Request[Any, Any, Any], limit: int) -> bytes:
-    """The body, read no further than `limit` bytes.
+@asynccontextmanager
+async def received(publisher: Publisher, request: Request[Any, Any, Any], limit: int) -> AsyncIterator[bytes]:
+    """The body, read no further than `limit` bytes; as it arrives and until the end of the block it counts in `publisher.size`.
 
     Raises:
-        HTTPException: 413, it is longer.
+        HTTPException: 413, it is longer; 408, it does not come to its end; 429, with others it is too much.
     """
+    limits = publisher.limits
     told = request.headers.get("content-length", "")
     if told.isdigit() and int(told) > limit:
         raise problem(413, f"body of {told} bytes, at most {limit}", unread=True)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise problem(413, f"body longer than {limit} bytes", unread=True)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    try:
+        try:
+            async with asyncio.timeout(limits.receive):
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    publisher.size += len(chunk)
+                    if size > limit:
+                        raise problem(413, f"body longer than {limit} bytes", unread=True)
+                    if publisher.size > limits.in_flight_bytes:
+                        raise problem(429, "too many bytes at once", RETRY_AFTER_S, unread=True)
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise problem(408, f"the body did not arrive within {limits.receive:g} s", unread=True) from None
+        yield b"".join(chunks)
+    finally:
+        publisher.size -= size
 
 
 class _PublishOperation(Operation):
@@ -222,6 +240,7 @@ def route(publisher: Publisher) -> HTTPRouteHandler:
         description="Answers once the broker has acknowledged. Refused items are listed with their place and reason; the rest goes on.",
         tags=["points"],
         responses={
+            408: ResponseSpec(Problem, description="The body did not arrive", generate_examples=False),
             413: ResponseSpec(Problem, description="Longer than 8 MiB, or more than 10,000 points", generate_examples=False),
             415: ResponseSpec(Problem, description="Neither JSON nor NDJSON", generate_examples=False),
             422: ResponseSpec(Problem, description="Cannot be read as a whole", generate_examples=False),
@@ -232,19 +251,15 @@ def route(publisher: Publisher) -> HTTPRouteHandler:
     async def publish(request: Request[Any, Any, Any]) -> Response[Published]:
         headers = request.headers
         lines = kind_of(headers.get("content-type", ""), headers.get("content-encoding", ""))
-        if publisher.requests >= limits.in_flight_requests or publisher.size >= limits.in_flight_bytes:
-            raise problem(429, "too many requests at once", RETRY_AFTER_S, unread=True)
-        publisher.requests += 1
-        publisher.metrics.in_flight.set(publisher.requests)
-        size = 0
-        try:
-            body = await read_body(request, limits.body)
-            size = len(body)
-            publisher.size += size
-            return Response(await publisher.publish(body, lines))
-        finally:
-            publisher.requests -= 1
-            publisher.size -= size
+        async with received(publisher, request, limits.body) as body:
+            if publisher.requests >= limits.in_flight_requests:
+                raise problem(429, "too many requests at once", RETRY_AFTER_S)
+            publisher.requests += 1
             publisher.metrics.in_flight.set(publisher.requests)
+            try:
+                return Response(await publisher.publish(body, lines))
+            finally:
+                publisher.requests -= 1
+                publisher.metrics.in_flight.set(publisher.requests)
 
     return publish

@@ -29,7 +29,8 @@ class Limits:
     Attributes:
         body: greatest body of a request; more is 413.
         in_flight_requests: publishing requests that may wait for the broker at once; more is 429.
-        in_flight_bytes: their bodies together.
+        in_flight_bytes: their bodies together, with those that are still arriving; more is 429.
+        receive: how long a body may take to arrive; longer is 408.
         points_per_s: accepted rate of points over HTTP, 0: none but the two above.
         ack: how long a publishing request waits for the broker before it answers 503. The message itself is given up by
             the producer a second earlier, so that an answer of 503 is not followed by a late write of the same points
@@ -43,6 +44,7 @@ class Limits:
     body: int = 8 * 1024 * 1024
     in_flight_requests: int = 512
     in_flight_bytes: int = 64 * 1024 * 1024
+    receive: float = 30.0
     points_per_s: int = 0
     ack: float = 5.0
     query: float = 5.0

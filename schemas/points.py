@@ -125,8 +125,6 @@ def split(value: bytes, encoding: str | None = None) -> list[tuple[bytes, Point 
         BadPoint: `undecodable` or `too_many_points`: the message as a whole cannot be read.
     """
     items = _items(value, encoding)
-    if len(items) > MAX_POINTS:
-        raise BadPoint("too_many_points", f"{len(items)} points in one message, at most {MAX_POINTS}")
     return [(raw, _point(item), item if isinstance(item, dict) else {}) for raw, item in items]
 
 
@@ -138,24 +136,37 @@ def raw_items(value: bytes) -> list[bytes]:
 
 
 def _items(value: bytes, encoding: str | None) -> list[tuple[bytes, Any]]:
+    # counted before they are looked at: a message of millions must not cost seconds
     if encoding == "msgpack":
         try:
             decoded = msgspec.msgpack.decode(value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadPoint("undecodable", f"msgpack: {error}") from None
         listed = decoded if isinstance(decoded, list) else [decoded]
+        _count(listed)
         return [(msgspec.msgpack.encode(item), item) for item in listed]
     try:
         text = value.decode()
         if text.lstrip(" \t\r\n")[:1] != "[":
             return [(value, _JSON.decode(text))]
         try:
-            return [(bytes(raw), _JSON.decode(bytes(raw).decode())) for raw in _RAW_ITEMS.decode(value)]
+            raws = _RAW_ITEMS.decode(value)
         except msgspec.DecodeError:
             # NaN and Infinity are no JSON, but producers write them: one such item must not cost its neighbours
-            return _cut(text, len(_JSON.decode(text)))
+            return _cut(text, _count(_JSON.decode(text)))
+        _count(raws)
+        return [(bytes(raw), _JSON.decode(bytes(raw).decode())) for raw in raws]
+    except BadPoint:
+        raise
     except (ValueError, RecursionError) as error:
         raise BadPoint("undecodable", f"JSON: {error}") from None
+
+
+def _count(items: list[Any]) -> int:
+    """How many there are; BadPoint: more than a message may hold."""
+    if len(items) > MAX_POINTS:
+        raise BadPoint("too_many_points", f"{len(items)} points in one message, at most {MAX_POINTS}")
+    return len(items)
 
 
 def _cut(text: str, number: int) -> list[tuple[bytes, Any]]:

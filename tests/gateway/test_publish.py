@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -173,10 +174,46 @@ def test_more_than_the_allowed_requests_at_once_are_429(spawn_gateway: Callable[
     assert len(on_log(kafka, space, "crowd")) == codes.count(202)
 
 
+class Unfinished:
+    """A request whose body does not come to its end."""
+
+    def __init__(self, gateway: Running, told: int, body: bytes) -> None:
+        self.connection = socket.create_connection(("127.0.0.1", gateway.port), timeout=30)
+        head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{gateway.port}\r\nContent-Type: application/json\r\nContent-Length: {told}\r\n\r\n"
+        self.connection.sendall(head.encode() + body)
+
+    def answer(self) -> bytes:
+        """What it gets, up to the end of the connection."""
+        with self.connection, self.connection.makefile("rb") as stream:
+            return stream.read()
+
+
+def test_bodies_count_while_they_arrive(spawn_gateway: Callable[..., Running], space: str) -> None:
+    """Uploads that never end cannot take more memory than is allowed, and what they hold is free again when they are gone."""
+    gateway = spawn_gateway(namespaces=[space], limits={"in_flight_bytes": 100_000})
+    slow = Unfinished(gateway, 1_000_000, b"[" + b" " * 90_000)
+    with gateway.client() as client:
+        large = [point("alongside", source="x" * 100)] * 200
+        assert eventually(lambda: (a := client.post(PATH, json=large)).status_code == 429 and a, "429").headers["Connection"] == "close"
+        assert client.post(PATH, json=point("alongside")).status_code == 202
+        slow.connection.close()
+        eventually(lambda: client.post(PATH, json=large).status_code == 202, "202")
+
+
+def test_a_body_that_does_not_arrive_is_408_and_keeps_nobody_waiting(spawn_gateway: Callable[..., Running], space: str) -> None:
+    """Connections on which nothing comes take no place of those that publish."""
+    gateway = spawn_gateway(namespaces=[space], limits={"in_flight_requests": 1, "receive": 2.0})
+    idle = [Unfinished(gateway, 100, b"{") for _ in range(8)]
+    with gateway.client() as client:
+        assert client.post(PATH, json=point("meanwhile")).status_code == 202
+    for one in idle:
+        assert one.answer().startswith(b"HTTP/1.1 408 ")
+
+
 def test_the_api_describes_itself_without_other_hosts(http: httpx.Client) -> None:
     """OpenAPI names every answer; the page about it loads nothing from anywhere."""
     about = http.get("/api/docs/openapi.json").json()
-    assert {"202", "413", "415", "422", "429", "503"} <= set(about["paths"][PATH]["post"]["responses"])
+    assert {"202", "408", "413", "415", "422", "429", "503"} <= set(about["paths"][PATH]["post"]["responses"])
     page = http.get("/api/docs").text
     assert PATH in page
     assert "://" not in page

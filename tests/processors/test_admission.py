@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from schemas.partitioning import partition_for
+from schemas.points import BadPoint, split
 from tests.processors.both import Both, ms, reasons, said, statuses, windows
 from tests.processors.settings import config
 
@@ -236,6 +237,21 @@ def test_arrays_hold_ten_thousand_points_at_most() -> None:
     point = json.dumps({**GOOD, "metric": "load"}).encode()
     assert reasons(Both().send(b"[" + b",".join([point] * 10_000) + b"]", at=100)) == []
     assert reasons(Both().send(b"[" + b",".join([point] * 10_001) + b"]", at=100)) == ["too_many_points"]
+
+
+@pytest.mark.parametrize(
+    ("message", "encoding"),
+    [
+        (b"[" + b"1," * 10_000 + b"1]", None),
+        (b"[" + b"{}," * 10_000 + b"NaN]", None),
+        (msgspec.msgpack.encode([1] * 10_001), "msgpack"),
+    ],
+)
+def test_too_many_items_of_any_kind_are_refused_together(message: bytes, encoding: str | None) -> None:
+    """They are counted before they are looked at."""
+    with pytest.raises(BadPoint) as refused:
+        split(message, encoding)
+    assert (refused.value.reason, str(refused.value)) == ("too_many_points", "10001 points in one message, at most 10000")
 
 
 def test_an_empty_array_says_nothing() -> None:
