@@ -30,7 +30,7 @@ from gateway.parts import Part
 from gateway.publish import Publisher
 from gateway.queries import Queries
 from gateway.records import ConfigRead, PointsRead, Read, Removed, StatusRead, WindowRead
-from gateway.settings import Settings
+from gateway.settings import Explanation, Settings
 from gateway.socket import Socket
 from gateway.sparks import Sparks
 from gateway.world import World
@@ -73,6 +73,7 @@ class Gateway:
         self.queries.suspect = self.clickhouse.suspect
         self.publisher = Publisher(settings.namespaces[0], self.ledger, self.kafka, self.metrics, limits, self.config)
         self.explaining = asyncio.Lock()
+        self.explanation: asyncio.Future[Explanation] | None = None
         self.world.plans = self._plan
         self.state_feed = StateFeed(settings.kafka, settings.namespaces, self.loop, self.apply, self._count)
         self.points_feed = PointsFeed(settings.kafka, self.state_feed.partitions, self.loop, self.apply, self._count)
@@ -166,6 +167,8 @@ class Gateway:
 
     async def stop(self) -> None:
         """Tells the browsers to come back, flushes what was taken, ends the threads."""
+        if self.explanation is not None:
+            self.explanation.cancel()
         await self.socket.shut()
         await asyncio.to_thread(self.ledger.stop, FLUSH_S)
         for task in self._tasks:

@@ -148,12 +148,14 @@ def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
     @get(
         "/api/v1/verdicts/{identity:str}/explain",
         summary="Recompute a verdict from the log",
-        description="Reads the log again from before the verdict and compares. Takes seconds.",
+        description="Gives the partition's log to the engine alone, up to the verdict, and compares. Takes seconds; of a long log more.",
         tags=["history"],
         responses={
             404: ResponseSpec(Problem, description="No such verdict", generate_examples=False),
             501: ResponseSpec(Problem, description="This gateway runs without the engine", generate_examples=False),
-            503: ResponseSpec(Problem, description="Kafka is away, or others are being explained", generate_examples=False),
+            503: ResponseSpec(
+                Problem, description="Kafka is away, another is explained, or a minute was too short", generate_examples=False
+            ),
         },
     )
     async def explain(identity: Annotated[str, Parameter(max_length=128)], namespace: Namespace = None) -> Explanation:
@@ -164,11 +166,15 @@ def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
         if gateway.explaining.locked():
             raise problem(503, "another verdict is being explained", 2)
         async with gateway.explaining:
+            explanation = gateway.explanation = asyncio.ensure_future(function(where, identity))
             try:
-                async with asyncio.timeout(EXPLAIN_S):
-                    return await asyncio.to_thread(function, where, identity)
+                return await asyncio.wait_for(explanation, EXPLAIN_S)
             except TimeoutError:
-                raise problem(503, f"not recomputed within {EXPLAIN_S:g} s", 5) from None
+                raise problem(503, f"not recomputed within {EXPLAIN_S:g} s; `iskra explain {identity}` takes its time", 60) from None
+            except asyncio.CancelledError:
+                if explanation.cancelled():
+                    raise problem(503, "the gateway stops", 5) from None
+                raise
             except LookupError as error:
                 raise problem(404, str(error) or "no verdict of that id") from None
             except ConnectionError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +18,9 @@ class Explanation(msgspec.Struct, frozen=True):
     difference: str | None = None
 
 
-Explain = Callable[[str, str], Explanation]
-"""`explain(namespace, id)`; may block for seconds (it runs in a thread of its own); raises `LookupError` for an unknown id."""
+Explain = Callable[[str, str], Awaitable[Explanation]]
+"""`await explain(namespace, id)`; may take minutes, and gives up when it is cancelled; raises `LookupError` for an unknown id,
+`ConnectionError` while Kafka is away."""
 
 
 @dataclass(frozen=True)

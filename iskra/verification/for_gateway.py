@@ -1,37 +1,50 @@
-"""`explain` as the gateway takes it: the gateway itself knows nothing of the engine."""
+"""`explain` as the gateway takes it: a process of its own, so that the engine's work holds up no page and can be given up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
 
-from confluent_kafka import KafkaException
+import msgspec
 
-from gateway.settings import Explanation
-from iskra.verification.explain import NotAnId, explain
-from iskra.verification.reading import BrokerUnreachable, LogReader
-from iskra.verification.recompute import UnknownConfiguration
+from gateway.settings import Explain, Explanation
+from iskra.stack.children import bound_to_us
+
+NICE = 10
+"""Whoever waits for this is one person; verdicts go first."""
+UNREACHABLE = 3
 
 
-def explainer(kafka: str) -> Callable[[str, str], Explanation]:
-    """A function (namespace, id) → whether the verdict is what the log gives.
+class _Found(msgspec.Struct, frozen=True):
+    """What is needed of what `iskra explain --json` says."""
+
+    stands: msgspec.Raw
+    recomputed: msgspec.Raw
+    match: bool
+    difference: str | None
+
+
+def explainer(kafka: str) -> Explain:
+    """A function (namespace, id) → whether the verdict is what the log gives; cancelled, it ends its process.
 
     It raises `LookupError` for what is no id of an output there, and `ConnectionError` while the broker is away.
     """
 
-    def explained(namespace: str, identity: str) -> Explanation:
+    async def explained(namespace: str, identity: str) -> Explanation:
+        command = [sys.executable, "-m", "iskra", "explain", "--kafka", kafka, "--namespace", namespace, "--json", "--", identity]
+        process = await asyncio.create_subprocess_exec(*bound_to_us(command, NICE), stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
         try:
-            log = LogReader(kafka, namespace)
-        except BrokerUnreachable as error:
-            raise ConnectionError(str(error)) from None
-        try:
-            found = explain(log, identity)
-        except (NotAnId, UnknownConfiguration) as error:
-            raise LookupError(str(error)) from None
-        except KafkaException as error:
-            raise ConnectionError(error.args[0].str()) from None
+            told, errors = await process.communicate()
         finally:
-            log.close()
-        if found.stands is None and found.recomputed is None:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode not in (0, 1) or not told:
+            reason = errors.decode("utf-8", "replace").strip().rpartition("\n")[2].removeprefix("Error: ")
+            raise ConnectionError(reason) if process.returncode == UNREACHABLE else LookupError(reason)
+        found = msgspec.json.decode(told, type=_Found)
+        if bytes(found.stands) == bytes(found.recomputed) == b"null":
             raise LookupError(found.difference or "no output of that id")
         return Explanation(found.match, found.difference)
 

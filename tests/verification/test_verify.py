@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,11 +12,14 @@ from typing import Any
 
 import clickhouse_connect
 import msgspec
+import psutil
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from gateway.settings import Explanation
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV
+from iskra.verification.for_gateway import explainer
 from schemas.topics import ALERTS, BUDGET, ESCALATIONS, HEADER_BY, HEADER_ID, SIGNALS, STATUS, VOICES, full_name
 from tests.sink.helpers import SinkProcess
 from tests.streams.helpers import Load, WorkerProcess, dump, headers_of, statuses_on_topic, wait_for
@@ -46,6 +50,15 @@ def judged(kafka: str, namespace: str, tmp_path: Path) -> str:
         wait_for(lambda: statuses_on_topic(kafka, namespace) >= end, "the last statuses")
         assert worker.stop() == 0
     return namespace
+
+
+def _explained(kafka: str, namespace: str, identity: str) -> Explanation:
+    """What the gateway is told of an output."""
+
+    async def ask() -> Explanation:
+        return await explainer(kafka)(namespace, identity)
+
+    return asyncio.run(ask())
 
 
 def _any_status(kafka: str, namespace: str) -> Any:
@@ -121,6 +134,15 @@ def test_explain_recomputes_one_verdict(kafka: str, judged: str) -> None:
     code, found = _iskra("explain", nowhere, "--kafka", kafka, "--namespace", judged)
     assert (code, found["match"], found["stands"]) == (1, False, None)
 
+    # and as the gateway has it
+    def explained(asked: str) -> Explanation:
+        return _explained(kafka, judged, asked)
+
+    assert explained(identity) == Explanation(match=True)
+    for wrong, told in ((nowhere, "neither on a topic nor in the log"), ("--help", "expected an id such as")):
+        with pytest.raises(LookupError, match=told):
+            explained(wrong)
+
     refused = subprocess.run(
         [sys.executable, "-m", "iskra", "explain", "verdict-7", "--kafka", kafka, "--namespace", judged],
         capture_output=True,
@@ -131,8 +153,26 @@ def test_explain_recomputes_one_verdict(kafka: str, judged: str) -> None:
     assert "expected an id such as" in refused.stderr
 
 
+def test_who_gives_up_waiting_for_an_explanation_leaves_no_process() -> None:
+    """The gateway does after a minute, and when it stops."""
+
+    async def story() -> None:
+        before = set(psutil.Process().children())
+        waiting = asyncio.ensure_future(explainer("127.0.0.1:1")("iskra", "0-1-0-0-aa"))
+        while not (begun := set(psutil.Process().children()) - before):  # noqa: ASYNC110 - of another process there is no event
+            await asyncio.sleep(0.01)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert not any(child.is_running() for child in begun)
+
+    asyncio.run(story())
+
+
 def test_a_broker_that_is_away_is_said_so() -> None:
-    """Exit code 3 and one line that names the address."""
+    """Exit code 3 and one line that names the address; the gateway is told so, too."""
+    with pytest.raises(ConnectionError, match=r"Kafka at 127\.0\.0\.1:1"):
+        _explained("127.0.0.1:1", "iskra", "0-1-0-0-aa")
     done = subprocess.run(
         [sys.executable, "-m", "iskra", "verify", "--kafka", "127.0.0.1:1", "--no-store"], capture_output=True, text=True, check=False
     )
