@@ -76,7 +76,7 @@ class Gateway:
         self.explanation: asyncio.Future[Explanation] | None = None
         self.world.plans = self._plan
         self.state_feed = StateFeed(settings.kafka, settings.namespaces, self.loop, self.apply, self._count)
-        self.points_feed = PointsFeed(settings.kafka, self.state_feed.partitions, self.loop, self.apply, self._count)
+        self.points_feed = PointsFeed(settings.kafka, self.state_feed.partitions, self.config, self.loop, self.apply, self._count)
         self.hub.watched = self.points_feed.watch
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -142,7 +142,7 @@ class Gateway:
         if hash_ == self.config_hash or config is None:
             return
         self.config, self.config_hash = config, hash_
-        self.sparks.config = config
+        self.sparks.config = self.points_feed.config = config
         self.publisher.config = config
         log.info("configuration", hash=hash_)
         self.hub.broadcast(self.hello())

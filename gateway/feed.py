@@ -27,8 +27,9 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 from gateway.keys import Key, SubjectKey
 from gateway.living import SECTIONS, read_life
 from gateway.records import WINDOW, ConfigRead, PointsRead, Read, Removed, WindowRead, header, read_status
+from schemas.config import Config
 from schemas.partitioning import partition_for, subject_key
-from schemas.points import POINTS, POINTS_MSGPACK, Point, parse_ts
+from schemas.points import MAX_VALUE, POINTS, POINTS_MSGPACK, BadPoint, Point, parse_ts, split
 from schemas.topics import (
     CONFIG,
     CURRENT,
@@ -53,7 +54,6 @@ REST_S = 0.025
 """Between two batches of raw points."""
 METADATA_S = 1.0
 """How often topics that do not exist yet are looked for, and how long the broker may take to answer."""
-HAND_OVER_S = 10.0
 TOO_FAR_BEHIND = 100_000
 """Records of raw points behind which the reader jumps to the end: a live view shows the present."""
 
@@ -76,7 +76,6 @@ class _Feed(threading.Thread, ABC):
         self._loop = loop
         self._apply = apply
         self._ending = threading.Event()
-        self._wanted: dict[tuple[str, int], int] = {}
         self._consumer = Consumer(
             {
                 "bootstrap.servers": kafka,
@@ -116,6 +115,9 @@ class _Feed(threading.Thread, ABC):
                 except KafkaException as error:
                     log.warning("feed waits for the broker", feed=self.name, error=str(error.args[0]))
                     self._ending.wait(0.2)
+                except Exception:
+                    log.exception("feed goes on after a defect", feed=self.name)
+                    self._ending.wait(0.2)
         finally:
             self._consumer.close()
 
@@ -129,7 +131,7 @@ class _Feed(threading.Thread, ABC):
                 continue
             try:
                 self._read(message, batch)
-            except (ValueError, KeyError, TypeError) as bad:
+            except (ValueError, KeyError, TypeError, RecursionError) as bad:
                 log.warning(
                     "unreadable record", topic=message.topic(), partition=message.partition(), offset=message.offset(), error=str(bad)
                 )
@@ -254,12 +256,15 @@ class StateFeed(_Feed):
 
 
 class PointsFeed(_Feed):
-    """Raw points of watched subjects. `watch` may be called from the loop at any time."""
+    """Raw points of watched subjects, those that the engine takes as far as one record tells. `watch` may be called from the
+    loop at any time; `config` says how points are judged.
+    """
 
     def __init__(
         self,
         kafka: str,
         partitions: dict[str, int],
+        config: Config,
         loop: asyncio.AbstractEventLoop,
         apply: Callable[[list[Read]], None],
         count: Callable[[str, int], None],
@@ -267,9 +272,12 @@ class PointsFeed(_Feed):
         # one message waiting is enough: what comes while the thread rests is fetched in one answer when it goes on
         settings = {"queued.min.messages": 1, "fetch.queue.backoff.ms": 5, "enable.partition.eof": False}
         super().__init__("feed-points", kafka, loop, apply, **settings)
+        self.config = config
         self._partitions = partitions
         self._watched: dict[tuple[str, int], dict[tuple[str, str], bytes]] = {}
         self._wish: set[SubjectKey] | None = None
+        self._tried: set[SubjectKey] | None = None
+        self._try_again = 0.0
         self._namespaces: dict[str, str] = {}
         self._count = count
         self._checked = 0.0
@@ -280,9 +288,9 @@ class PointsFeed(_Feed):
 
     def _prepare(self) -> None:
         wish = self._wish
-        if wish is not None:
-            self._rearrange(wish)
-            if self._wish is wish:
+        if wish is not None and (wish is not self._tried or time.monotonic() >= self._try_again):
+            self._tried, self._try_again = wish, time.monotonic() + METADATA_S
+            if self._rearrange(wish) and self._wish is wish:
                 self._wish = None
         if time.monotonic() > self._checked + 1.0:
             self._checked = time.monotonic()
@@ -292,13 +300,14 @@ class PointsFeed(_Feed):
         # a lone point goes at once; of a stream many go together, since the page is painted twenty times a second at most
         self._ending.wait(REST_S)
 
-    def _rearrange(self, wish: set[SubjectKey]) -> None:
+    def _rearrange(self, wish: set[SubjectKey]) -> bool:
+        """Reads what is wished for; False: a namespace has no topic of points yet, and the others are read."""
         watched: dict[tuple[str, int], dict[tuple[str, str], bytes]] = {}
-        waiting = False
+        complete = True
         for subject in wish:
             count = self._partitions.get(subject.namespace)
             if count is None:
-                waiting = True
+                complete = False
                 continue
             topic = full_name(subject.namespace, POINTS_TOPIC)
             self._namespaces[topic] = subject.namespace
@@ -312,8 +321,7 @@ class PointsFeed(_Feed):
         if fresh:
             self._consumer.incremental_assign(fresh)
         self._watched = watched
-        if waiting:
-            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+        return complete
 
     def _stay_present(self) -> None:
         for topic, partition in self._watched:
@@ -333,11 +341,29 @@ class PointsFeed(_Feed):
         packed = header(message, HEADER_ENCODING) == b"msgpack"
         if not packed and not any(name in value for name in wanted.values()) and b"\\u" not in value:
             return
-        decoded = (POINTS_MSGPACK if packed else POINTS).decode(value)
         found: dict[tuple[str, str], list[bytes]] = {}
-        points: list[Point] = decoded if isinstance(decoded, list) else [decoded]
-        for point in points:
-            if (point.tenant, point.subject) in wanted:
-                found.setdefault((point.tenant, point.subject), []).append(_JSON.encode((point.metric, parse_ts(point.ts), point.value)))
+        for point in _points(value, packed):
+            whose = (point.tenant, point.subject)
+            if whose in wanted and (ts := self._time(point, message.timestamp()[1])) is not None:
+                found.setdefault(whose, []).append(_JSON.encode((point.metric, ts, point.value)))
         for (tenant, subject), raws in found.items():
             batch.append(PointsRead(SubjectKey(self._namespaces[topic], tenant, subject), raws))
+
+    def _time(self, point: Point, record_ms: int) -> int | None:
+        """A point's time, epoch ms; None: the engine refuses it, so that it moves no time and stands in no chart."""
+        metric = self.config.metrics.get(point.metric)
+        low, high = (-MAX_VALUE, MAX_VALUE) if metric is None else metric.values
+        try:
+            ts = parse_ts(point.ts)
+        except BadPoint:
+            return None
+        return ts if low <= point.value <= high and ts <= record_ms + self.config.time.max_skew else None
+
+
+def _points(value: bytes, packed: bool) -> list[Point]:
+    """The points of a message; an item that cannot be read costs only itself."""
+    try:
+        decoded: Point | list[Point] = (POINTS_MSGPACK if packed else POINTS).decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [point for _, point, _ in split(value, "msgpack" if packed else None) if isinstance(point, Point)]
+    return decoded if isinstance(decoded, list) else [decoded]

@@ -1,4 +1,4 @@
-"""Brings changes to the connected browsers: at once when it is calm, at most ten times a second when it is not.
+"""Brings changes to the connected browsers: at once when it is calm, ten or twenty times a second when it is not.
 
 Clients with the same subscription form a group; a message is encoded once for a group. A group may send again when its
 bucket holds a token: ten a second come in (twenty for those who ask for it, unless there is a crowd), three are kept. Raw

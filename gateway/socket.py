@@ -181,6 +181,7 @@ class Socket:
         if request.subject is not None:
             tenant = request.focus_tenant or request.tenant or DEFAULT_TENANT
             subject = SubjectKey(request.namespace or self.namespaces[0], tenant, request.subject)
-        what = Subscription(request.namespace, request.tenant, subject, request.points and subject is not None, request.quick)
+        near = subject is not None
+        what = Subscription(request.namespace, request.tenant, subject, request.points and near, request.quick and near)
         resume = None if request.resume is None else (request.resume.epoch, request.resume.seq)
         self.hub.subscribe(client, what, resume)

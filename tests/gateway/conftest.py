@@ -152,6 +152,7 @@ class Worker:
     """Writes statuses as a worker does: on `slo.status` and on `slo.current`."""
 
     def __init__(self, kafka: str, namespace: str) -> None:
+        self.kafka = kafka
         self.namespace = namespace
         self._producer = Producer({"bootstrap.servers": kafka, "linger.ms": 0, "partitioner": "murmur2_random"})
         self._offset = 0
@@ -215,8 +216,12 @@ class Worker:
         """Writes points, one message."""
         key = subject_key(tenant, subject)
         items = [{"tenant": tenant, "subject": subject, "metric": metric, "value": value, "ts": ts + i} for i, value in enumerate(values)]
+        self.message(key, json.dumps(items).encode())
+
+    def message(self, key: bytes, value: bytes) -> None:
+        """Writes a message of points as it is."""
         partition = partition_for(key, DEFAULT_PARTITIONS)
-        self._producer.produce(full_name(self.namespace, "metrics.points"), json.dumps(items).encode(), key, partition)
+        self._producer.produce(full_name(self.namespace, "metrics.points"), value, key, partition)
         self._producer.flush(10)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 import websockets
 
+from iskra.stack.topics import ensure_topics
+from schemas.topics import DEFAULT_PARTITIONS
 from tests.gateway.conftest import DEADLINE_S, Running, Socket, Worker, eventually
 
 pytestmark = pytest.mark.kafka
@@ -93,6 +96,48 @@ def test_a_subject_in_focus_tells_every_verdict_and_its_points(gateway: Running,
             assert [each["id"] for each in verdicts] == ids
             assert verdicts[0]["evidence"]["rungs"]
             assert points == [["clarity", 1_762_435_106_000, 0.25], ["clarity", 1_762_435_106_001, 0.5]]
+
+    run(story())
+
+
+def test_points_that_the_engine_refuses_are_not_shown(gateway: Running, worker: Worker, space: str) -> None:
+    """One of the year 9999 would move the page's time; what cannot be read costs only itself."""
+
+    async def story() -> None:
+        async with gateway.socket() as socket:
+            await settled(socket, "odd", worker, space, subject="odd", points=True)
+            await watching(socket, worker, "odd")
+            key = b"default/odd"
+            worker.message(key, b'[{"subject":"odd","metric":"clarity","value":0.5,"ts":1,"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}]")
+            worker.points("odd", [0.5], ts=253_402_300_799_000)
+            worker.points("odd", [7.0, -0.1])
+            worker.message(
+                key,
+                b'[{"subject":"odd","metric":"clarity","value":"much","ts":1},{"subject":"odd","metric":"clarity","value":0.5,"ts":"then"},'
+                b'{"subject":"odd","metric":"clarity","value":0.75,"ts":1762435106000}]',
+            )
+            worker.points("odd", [0.25])
+            points: list[Any] = []
+            while len(points) < 2:
+                points += [point for point in (await socket.until("delta", "points"))["points"] if point[0] != "probe"]
+            assert points == [["clarity", 1_762_435_106_000, 0.75], ["clarity", 1_762_435_106_000, 0.25]]
+
+    run(story())
+
+
+def test_a_namespace_without_topics_keeps_nobody_from_points(spawn_gateway: Callable[..., Running], worker: Worker, space: str) -> None:
+    """Who looks at one that is not there yet waits alone, and is served when it comes."""
+    later = f"t{uuid.uuid4().hex[:8]}"
+    gateway = spawn_gateway(namespaces=[space, later])
+
+    async def story() -> None:
+        async with gateway.socket() as early, gateway.socket() as socket:
+            await early.subscribe(later, subject="coming", points=True)
+            await early.until("snapshot")
+            await settled(socket, "there", worker, space, subject="there", points=True)
+            await watching(socket, worker, "there")
+            await asyncio.to_thread(ensure_topics, worker.kafka, later, DEFAULT_PARTITIONS)
+            await watching(early, Worker(worker.kafka, later), "coming")
 
     run(story())
 
