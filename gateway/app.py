@@ -79,6 +79,7 @@ class Gateway:
         self.points_feed = PointsFeed(settings.kafka, self.state_feed.partitions, self.config, self.loop, self.apply, self._count)
         self.hub.watched = self.points_feed.watch
         self._tasks: list[asyncio.Task[None]] = []
+        self._all_known = False
 
     # what the first messages say
 
@@ -162,6 +163,9 @@ class Gateway:
             self.world.sparks(self.sparks.take())
             self.hub.pump()
             self.hub.sweep()
+            if not self._all_known and self.state_feed.lives_caught_up.is_set():
+                self._all_known = True
+                self.world.let_strangers_go()
             if self.state_feed.newest_lag is not None:
                 self.metrics.feed_lag.set(self.state_feed.newest_lag)
 

@@ -29,6 +29,8 @@ BUCKET = 3.0
 RESERVED = 1.0
 KEEP_S = 60.0
 """How long what nobody looks at is still noted, so that a reloaded page can resume."""
+EMPTY_KEPT = 64
+"""So many groups without clients are kept; a browser may look at something else twenty times a second."""
 SNAPSHOT_SHARED_S = 0.5
 """A snapshot is at most so old when the next client gets the same; what came after it follows as a delta."""
 CONTROLS_KEPT = 32
@@ -181,7 +183,7 @@ class Hub:
 
     def subscribe(self, client: Client, what: Subscription, resume: tuple[str, int] | None) -> None:
         """Lets a client look at something else: a snapshot follows, or what it missed if it can resume."""
-        before = client.group
+        before = None if client.snapshot_due else client.group
         self._leave_group(client)
         loop_now = asyncio.get_running_loop().time()
         overview = self.world.overview(what.namespace, what.tenant)
@@ -198,18 +200,14 @@ class Hub:
             group.messages.clear()
         group.clients.add(client)
         client.group = group
-        if (
-            resume is not None
-            and resume[0] == self.epoch
-            and (
-                self.world.can_resume(overview, focus, resume[1])
-                # the same connection looks at another subject: it has the overview, and needs no snapshot of thousands again
-                or (before is not None and before.overview is overview and overview.base <= resume[1] <= client.number)
-            )
-        ):
-            client.number = resume[1]
+        number = None if resume is None or resume[0] != self.epoch else resume[1]
+        stays = before is not None and before.overview is overview and overview.base <= client.number
+        if number is not None and ((stays and number <= client.number) or self.world.can_resume(overview, focus, number)):
+            # who stays has, or is about to get, all up to its number, whatever it had seen when it asked: told twice, points would
+            # count twice. It needs no snapshot of thousands again to look at another subject.
+            client.number = number = client.number if stays else number
             client.snapshot_due = False
-            client.control(b'{"type":"resumed","seq":%d%b}' % (resume[1], self._life(group)))
+            client.control(b'{"type":"resumed","seq":%d%b}' % (number, self._life(group)))
         else:
             client.snapshot_due = True
         if what.points:
@@ -218,9 +216,12 @@ class Hub:
 
     def _leave_group(self, client: Client) -> None:
         group, client.group = client.group, None
-        if group is not None:
-            group.clients.discard(client)
-            group.empty_since = asyncio.get_running_loop().time()
+        if group is None:
+            return
+        group.clients.discard(client)
+        group.empty_since = asyncio.get_running_loop().time()
+        if len(self.groups) > len(self.clients) + EMPTY_KEPT:
+            self._forget(min((each for each in self.groups.values() if not each.clients), key=lambda each: each.empty_since))
 
     def _tell_watched(self) -> None:
         self.watched({group.what.subject for group in self.groups.values() if group.what.points and group.what.subject is not None})
@@ -301,19 +302,24 @@ class Hub:
                 client.close(1013, "too far behind")
         dead = [group for group in self.groups.values() if not group.clients and now - group.empty_since > KEEP_S]
         for group in dead:
-            del self.groups[group.what]
-            for source in (group.overview, group.focus):
-                if source is None:
-                    continue
-                users = self._by_source[source]
-                users.discard(group)
-                if not users:
-                    del self._by_source[source]
-                    if isinstance(source, Overview):
-                        del self.world.overviews[source.namespace, source.tenant]
-                    else:
-                        del self.world.foci[source.key]
-        if any(group.what.points for group in dead):
+            self._forget(group)
+
+    def _forget(self, group: Group) -> None:
+        if group.timer is not None:
+            group.timer.cancel()
+        del self.groups[group.what]
+        for source in (group.overview, group.focus):
+            if source is None:
+                continue
+            users = self._by_source[source]
+            users.discard(group)
+            if not users:
+                del self._by_source[source]
+                if isinstance(source, Overview):
+                    del self.world.overviews[source.namespace, source.tenant]
+                else:
+                    del self.world.foci[source.key]
+        if group.what.points:
             self._tell_watched()
 
 

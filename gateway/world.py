@@ -19,6 +19,7 @@ import msgspec
 
 from gateway.keys import Key, SubjectKey
 from gateway.living import Life, LifeRead, Plans
+from schemas.topics import DEAD_LETTERS
 
 CHANGES_KEPT = 20_000
 """Changes of an overview that a returning client may have missed; beyond, it gets a snapshot."""
@@ -172,24 +173,34 @@ class World:
 
     def remove(self, key: Key) -> None:
         """Forgets a metric whose subject was closed."""
-        if self.statuses.pop(key, None) is None:
-            return
-        self.number += 1
-        self._unsorted = True
-        self._note(key)
         subject = SubjectKey(key[0], key[1], key[2])
-        if not any(True for _ in self.of_subject(subject)):
-            self.subjects.pop(subject, None)
-            life = self.lives.get(subject)
-            if life is not None and life.is_resting:
-                del self.lives[subject]
-                self._unsorted_lives = True
+        if self.statuses.pop(key, None) is not None:
+            self.number += 1
+            self._unsorted = True
+            self._note(key)
+            if not any(True for _ in self.of_subject(subject)):
+                self.subjects.pop(subject, None)
+        self._let_go(subject)
+
+    def let_strangers_go(self) -> None:
+        """Forgets the lives that have come to rest of subjects without a status: to be called when all is read, since topics
+        hold events of subjects that were closed long ago.
+        """
+        for subject in list(self.lives):
+            self._let_go(subject)
+
+    def _let_go(self, subject: SubjectKey) -> None:
+        if subject not in self.subjects and subject in self.lives and self.lives[subject].is_resting:
+            del self.lives[subject]
+            self._unsorted_lives = True
 
     def tell(self, read: LifeRead) -> None:
         """Takes an event of a subject's life."""
         subject = read.subject
         life = self.lives.get(subject)
         if life is None:
+            if read.topic == DEAD_LETTERS and subject not in self.subjects and subject not in self.foci:
+                return  # a command to somebody who does not exist; anybody can name a million of them
             life = self.lives[subject] = Life()
             self._unsorted_lives = True
         section = life.take(read)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.hub import BUCKET, CROWD, QUICK_UPDATES_PER_S, UPDATES_PER_S, Client, Group, Hub, Subscription
+from gateway.hub import BUCKET, CROWD, EMPTY_KEPT, QUICK_UPDATES_PER_S, UPDATES_PER_S, Client, Group, Hub, Subscription
 from gateway.keys import Key, SubjectKey
 from gateway.metrics import Metrics
 from gateway.world import CHANGES_KEPT, POINTS_KEPT, VERDICTS_KEPT, Status, World
@@ -295,6 +295,47 @@ def test_sending_is_awaited_one_message_at_a_time() -> None:
             client.control(b"{}")
             await asyncio.sleep(0.002)
         assert greatest == 1
+
+    run(story())
+
+
+def test_what_is_under_way_is_not_told_twice_to_who_subscribes_again() -> None:
+    """A page that had not yet seen the last delta when it asked gets it once: points told twice would count twice."""
+
+    async def story() -> None:
+        centre = hub()
+        put(centre.world, 1)
+        browser = Browser(centre, NEAR)
+        await browser.begun()
+        seen = browser.messages[-1]["seq"]
+        centre.world.points(SUBJECT, [b'["clarity",1,0.5]'])
+        centre.pump()
+        await browser.until(lambda: len(browser.messages) == 2)
+        centre.subscribe(browser.client, NEAR, ("epoch", seen))  # sent before the delta arrived
+        await browser.until(lambda: len(browser.messages) == 3)
+        centre.world.points(SUBJECT, [b'["clarity",2,0.5]'])
+        centre.pump()
+        await browser.until(lambda: len(browser.messages) == 4)
+        assert [message["type"] for message in browser.messages] == ["snapshot", "delta", "resumed", "delta"]
+        assert [point for message in browser.messages for point in message.get("points", [])] == [["clarity", 1, 0.5], ["clarity", 2, 0.5]]
+        assert browser.messages[2]["seq"] == browser.messages[1]["seq"]
+
+    run(story())
+
+
+def test_a_browser_that_looks_everywhere_leaves_little_behind() -> None:
+    """Overviews and foci that nobody looks at any more are bounded in number, not only by a minute."""
+
+    async def story() -> None:
+        centre = hub()
+        browser = Browser(centre, ALL)
+        for n in range(10 * EMPTY_KEPT):
+            centre.subscribe(browser.client, Subscription(NS, f"tenant-{n}", SubjectKey(NS, "t", f"s{n}"), points=True), None)
+        most = EMPTY_KEPT + 2  # and where it looks, and where it has just looked
+        assert len(centre.groups) <= most
+        assert len(centre.world.overviews) <= most
+        assert len(centre.world.foci) <= most
+        assert browser.client.group in centre.groups.values()
 
     run(story())
 

@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.keys import SubjectKey
+from gateway.keys import Key, SubjectKey
 from gateway.living import CLOSED_KEPT, Life, LifeRead, read_life
 from gateway.world import World
 from iskra import config_files
@@ -120,6 +120,36 @@ def test_a_refused_command_is_told_and_other_dead_letters_are_not() -> None:
     assert section(life, "refusals") == [{"partition": 2, "offset": 7, "detail": "alert_id: none such", "ts": T}]
     other = msgspec.json.encode({**letter, "reason": "invalid"})
     assert read_life("space", DEAD_LETTERS, b"", "2-8-0-0-aa", T, other, None) is None
+
+
+def test_only_whom_somebody_knows_has_a_life() -> None:
+    """Commands to invented subjects leave nothing; what topics hold of subjects long closed goes when all is read, what is open stays."""
+    letter = {
+        "reason": "unknown_subject", "detail": "", "tenant": "default", "subject": "alpha", "metric": None,
+        "topic": "t", "partition": 2, "offset": 7, "index": 0, "bytes": "",
+    }  # fmt: skip
+    refusal = read_life("space", DEAD_LETTERS, b"", "2-7-0-0-aa", T, msgspec.json.encode(letter), None)
+    assert refusal is not None
+    world = World()
+    world.tell(refusal)
+    assert not world.lives
+    world.focus(SUBJECT)
+    world.tell(refusal)
+    assert list(world.lives) == [SUBJECT]  # who gave it looks at the subject
+
+    world = World()
+    world.tell(read(ALERTS, alert("alpha", "a", "firing"), 1))
+    world.let_strangers_go()
+    assert list(world.lives) == [SUBJECT]
+    world.tell(read(ALERTS, alert("alpha", "a", "resolved", resolution="forgotten"), 2))
+    world.let_strangers_go()
+    assert not world.lives
+    assert world.living("space") == []
+
+    key = Key("space", "default", "alpha", "clarity")
+    world.tell(read(SIGNALS, voice("alpha", "pino", "activated"), 3))
+    world.remove(key)  # its status was never known here
+    assert not world.lives
 
 
 @given(st.lists(st.integers(0, 6), max_size=30))

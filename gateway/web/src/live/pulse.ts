@@ -113,8 +113,10 @@ export class Pulse {
   /** Looks at another subject, namespace, or both. */
   select(wanted: Selection): void {
     const namespace = wanted.namespace ?? this.namespace;
+    const before = this.focus;
     this.wanted = { ...wanted, namespace };
-    if (namespace !== this.namespace) {
+    const elsewhere = namespace !== this.namespace;
+    if (elsewhere) {
       this.namespace = namespace;
       this.rows.clear();
       this.lives.clear();
@@ -123,7 +125,8 @@ export class Pulse {
       this.seq = null;
     }
     this.aim();
-    this.subscribe();
+    // another verdict of the same subject is there already
+    if (elsewhere || this.focus !== before) this.subscribe();
     this.fast.emit();
     this.slow.emit();
   }
