@@ -22,6 +22,7 @@ FORMATS: dict[str, Format] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": 
 """By the name's end; anything else, and standard input, is NDJSON."""
 
 MAX_LINE_BYTES = 1_048_576
+_TOO_LONG = f"expected a line of at most {MAX_LINE_BYTES} bytes"
 _READ_BYTES = 262_144
 _PARQUET_ROWS = 8192
 _REQUIRED = ("subject", "metric", "value", "ts")
@@ -79,17 +80,13 @@ def read_csv(stream: BinaryIO, name: str) -> Iterator[Chunk]:
     """
     header: list[str] | None = None
     for first, lines, size in _lines(stream):
-        rows = csv.reader(_texts(lines), strict=True)
         points: list[Point] = []
         numbers: list[int] = []
         bad: list[BadLine] = []
-        while True:
+        for number, raw in enumerate(lines, first):
             try:
-                row = next(rows, None)
-                number = first + rows.line_num - 1
-                if row is None:
-                    break
-                if not row or row == [""]:
+                row = _fields(raw)
+                if row == [""]:
                     continue
                 if header is None:
                     header = _header(row, name, number)
@@ -101,7 +98,7 @@ def read_csv(stream: BinaryIO, name: str) -> Iterator[Chunk]:
             except ValueError as error:
                 bad.append(BadLine(number, str(error)))
             except csv.Error as error:
-                bad.append(BadLine(first + rows.line_num - 1, f"CSV: {error}"))
+                bad.append(BadLine(number, f"CSV: {error}"))
         yield Chunk(points, numbers, bad, size)
     if header is None:
         raise BadFile(f"{name}:1: expected a header with the fields {', '.join(_REQUIRED)}")
@@ -173,13 +170,23 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, list[bytes], int]]:
         yield number, [rest], 0
 
 
-def _texts(lines: list[bytes]) -> Iterator[str]:
-    return (line.decode("utf-8", "replace") + "\n" for line in lines)
+def _fields(raw: bytes) -> list[str]:
+    """The fields of one CSV line, read by itself: no legal field holds a newline, and a stray quote would take all lines
+    behind it for its field.
+
+    Raises:
+        ValueError: the line is too long. csv.Error: its quotes do not fit.
+    """
+    if len(raw) > MAX_LINE_BYTES:
+        raise ValueError(_TOO_LONG)
+    text = raw.decode("utf-8", "replace").rstrip("\r")
+    # a reader for each line would make files without quotes, nearly all, a third slower
+    return next(csv.reader([text], strict=True)) if '"' in text else text.split(",")
 
 
 def _why(raw: bytes, error: Exception) -> str:
     if len(raw) > MAX_LINE_BYTES:
-        return f"expected a line of at most {MAX_LINE_BYTES} bytes"
+        return _TOO_LONG
     text = str(error)
     return text if isinstance(error, msgspec.ValidationError) else f"expected a JSON object with the fields of a point: {text}"
 

@@ -81,6 +81,25 @@ def test_csv_is_read_by_its_header() -> None:
     assert bad == [BadLine(5, "value: expected a number, got '1_0'"), BadLine(6, "expected 5 fields, got 3")]
 
 
+@pytest.mark.parametrize("step", [7, 262_144])
+def test_a_stray_quote_in_csv_costs_its_own_line(step: int) -> None:
+    """It opens no field that would hold the good lines behind it; quotes that fit are read, wherever a pipe cuts them."""
+    good = "a,load,1.0,5\n" * 3000
+    data = f'subject,metric,value,ts\n"a,load,1.0,5\n{good}a,load,"1.0",5\r\na,"lo""ad,1.0,5\n{good}'
+    points, bad = collect(read_csv(Pipe(data.encode(), step), "f.csv"))
+    assert [n for n, _ in points] == [*range(3, 3004), *range(3005, 6005)]
+    assert {point.value for _, point in points} == {1.0}
+    assert bad == [BadLine(2, "CSV: unexpected end of data"), BadLine(3004, "CSV: unexpected end of data")]
+
+
+def test_an_endless_line_of_csv_is_refused_and_not_kept() -> None:
+    """Also where what is kept of it would do for a point."""
+    data = b"subject,metric,value,ts\na,load,1.0,5\na,load,1.0,5" + b" " * (MAX_LINE_BYTES * 2) + b"7\na,load,1.0,5\n"
+    points, bad = collect(read_csv(io.BytesIO(data), "f.csv"))
+    assert points == [(2, POINT), (4, POINT)]
+    assert bad == [BadLine(3, f"expected a line of at most {MAX_LINE_BYTES} bytes")]
+
+
 @pytest.mark.parametrize(
     ("header", "text"),
     [
