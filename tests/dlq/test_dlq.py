@@ -111,6 +111,7 @@ def test_letters_are_listed_by_what_is_asked_for(log: Log) -> None:
     assert "out_of_range" in text
     assert f"default/{HOME}/load" in text
     assert log.dlq("list", "--since", "yesterday").exit_code == 2
+    assert log.dlq("list", "--since", "²").exit_code == 2
 
 
 def test_a_letter_shows_its_bytes(log: Log) -> None:
