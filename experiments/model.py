@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from experiments.driver import Timed
 from experiments.scenario import Fault, Published, Pull, Scenario, SubjectModel
+from experiments.simulator import mirrored
 from processors.ethics import change
 from schemas.config import Config
 from schemas.living import Action
@@ -157,7 +158,7 @@ class SimulatedSubject:
             ):
                 yield Timed(first + 1, self._point(published.signal, published.value, first + 1))
         for vital, gauss, sigma, phase in self._vitals:
-            value = round(_mirrored(self.levels[vital] + sigma * gauss(0.0, 1.0)), 4)
+            value = round(mirrored(self.levels[vital] + sigma * gauss(0.0, 1.0)), 4)
             fault = self._fault(vital, at) if self._faults else None
             if fault is None:
                 yield Timed(first + phase, self._point(vital, value, first + phase))
@@ -228,9 +229,3 @@ class SimulatedSubject:
 def _keep(tau_ms: float) -> float:
     """The share of a distance that is left after one second."""
     return math.exp(-1000 / tau_ms)
-
-
-def _mirrored(value: float) -> float:
-    """Mirrored at 0 and 1: a value that is cut off there would stand still."""
-    value = abs(value)
-    return 2 - value if value > 1 else value

@@ -129,7 +129,7 @@ class Subject:
                 noise.value = keep * noise.value + spread * noise.rng.gauss(0, 1)
                 ts = first + n * self._gap_ms + noise.phase
                 level = drift.level(ts / 1000, noise.target) if drift is not None else noise.target
-                value = round(_reflect(level + moved.get(vital.metric, 0.0) + noise.value), 4)
+                value = round(mirrored(level + moved.get(vital.metric, 0.0) + noise.value), 4)
                 yield Timed(ts, Point(tenant=self.tenant, subject=self.name, metric=vital.metric, value=value, ts=ts, source="simulator"))
 
 
@@ -169,7 +169,7 @@ class _Noise:
         self.value = value
 
 
-def _reflect(value: float) -> float:
+def mirrored(value: float) -> float:
     """Mirrored at 0 and 1: a value that is cut off there would stand still."""
     value = abs(value)
     return 2 - value if value > 1 else value

@@ -40,7 +40,8 @@ def publish(kafka: str, namespace: str, said: Command, topic: str) -> Answer:
         deadline = time.monotonic() + ANSWER_S
         while not outputs and refused is None and time.monotonic() < deadline:
             message = consumer.poll(0.2)
-            while message is not None:
+            # what comes with the answer belongs to it; others' outputs may come without end
+            while message is not None and time.monotonic() < deadline:
                 if message.id.startswith(place.prefix):
                     if isinstance(message.value, DeadLetter):
                         refused = message.value.detail

@@ -10,8 +10,8 @@ twice, and there is no list beside the log that could disagree with it.
 from __future__ import annotations
 
 import base64
+import heapq
 import time
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
@@ -21,10 +21,10 @@ from confluent_kafka import KafkaError, TopicPartition
 from confluent_kafka import Producer as KafkaProducer
 
 from iskra.client import Consumer, DeadLetter, Message, NotAcknowledged, Unreachable
-from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, partition_count, patiently
+from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, hand_over, partition_count, patiently
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import BadPoint, Point, split
-from schemas.topics import DEAD_LETTERS, HEADER_ENCODING, HEADER_KIND, HEADER_REDRIVE, LIVE_NAMESPACE, POINTS, full_name
+from schemas.topics import DEAD_LETTERS, HEADER_ENCODING, HEADER_KIND, HEADER_REDRIVE, LIVE_NAMESPACE, MAX_MESSAGE_BYTES, POINTS, full_name
 
 TOLD_BYTES = 65_536
 """A letter carries at most so many bytes of its item; longer ones are read again from the log."""
@@ -86,11 +86,15 @@ def letters(kafka: str, namespace: str, wanted: Wanted, limit: int | None = None
     Raises:
         iskra.client.ClientError: the broker does not answer, or lacks the topic.
     """
-    kept: deque[Letter] = deque(maxlen=limit)
     with Consumer(kafka, DEAD_LETTERS, namespace=namespace, until_end=True) as consumer:
-        found = [letter for message in consumer if (letter := _letter(message)) is not None and wanted.fits(letter)]
-    kept.extend(sorted(found, key=lambda letter: (letter.ts, letter.id)))
-    return list(kept)
+        found = (letter for message in consumer if (letter := _letter(message)) is not None and wanted.fits(letter))
+        if limit is None:
+            return sorted(found, key=_age)
+        return heapq.nlargest(limit, found, key=_age)[::-1]  # of a topic of any length only so many are held
+
+
+def _age(letter: Letter) -> tuple[int, str]:
+    return letter.ts, letter.id
 
 
 def _letter(message: Message) -> Letter | None:
@@ -109,8 +113,10 @@ class Redriver:
         # where the driver gives the times, a new record must not stand before the end of the log
         self._own_time = namespace != LIVE_NAMESPACE
         settings = {**CLIENT_SETTINGS, "bootstrap.servers": kafka, "log_level": 2}
-        self._consumer = KafkaConsumer({**settings, "group.id": "iskra-reader", "enable.auto.commit": False, "fetch.queue.backoff.ms": 2})
-        self._producer = KafkaProducer({**settings, "acks": "all", "enable.idempotence": True})
+        # it reads to ends that it has asked for: a fetch that waits for more there is only in the next one's way
+        quick = {"fetch.queue.backoff.ms": 2, "fetch.wait.max.ms": 10}
+        self._consumer = KafkaConsumer({**settings, **quick, "group.id": "iskra-reader", "enable.auto.commit": False})
+        self._producer = KafkaProducer({**settings, "acks": "all", "enable.idempotence": True, "message.max.bytes": MAX_MESSAGE_BYTES})
         self._partitions = partition_count(self._consumer, self._topic, kafka, 10.0)
 
     def __enter__(self) -> Redriver:
@@ -168,7 +174,7 @@ class Redriver:
                     headers[HEADER_ENCODING] = b"msgpack"
                 # not before its letter: there a second call looks for it
                 timestamp = max(self._end_time(partition), letter.ts) if self._own_time else 0
-                self._producer.produce(self._topic, raw, key, partition, delivered, timestamp=timestamp, headers=headers)
+                hand_over(self._producer, self._topic, raw, key, partition, delivered, timestamp=timestamp, headers=headers)
         left = self._producer.flush(_SEND_TIMEOUT_S)
         if left or failed:
             reasons = sorted(set(failed)) or [f"{left} records without an answer"]
@@ -190,6 +196,8 @@ class Redriver:
             raise LookupError("the record was empty: there is nothing to publish")
         if len(raw) < TOLD_BYTES:
             return raw
+        if told.partition < 0:
+            raise LookupError(f"it never stood in the log, and the letter holds only its first {TOLD_BYTES} bytes: send it once more")
         for record in self._records([TopicPartition(self._topic, told.partition, told.offset)], count=1):
             if record.offset() == told.offset:
                 return _item(record, told.index)
@@ -214,13 +222,14 @@ class Redriver:
         return latest
 
     def _place(self, raw: bytes, letter: Letter) -> tuple[bytes | None, int]:
-        """Key and partition: the subject's, where the item tells it; else where it stood."""
+        """Key and partition: the subject's, where the item tells it; else where it stood (what came by HTTP, nowhere: the first)."""
+        stood = max(letter.letter.partition, 0)
         try:
             [(_, point, _)] = split(raw, "msgpack" if raw[0] >= _MSGPACK_FROM else None)
         except (BadPoint, ValueError):
-            return None, letter.letter.partition
+            return None, stood
         if not isinstance(point, Point):
-            return None, letter.letter.partition
+            return None, stood
         key = subject_key(point.tenant, point.subject)
         return key, partition_for(key, self._partitions)
 

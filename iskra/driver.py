@@ -27,7 +27,7 @@ from confluent_kafka import Producer as KafkaProducer
 
 from experiments.driver import Barrier, Commands, Pace, Record, Source, schedule
 from iskra.client import NotAcknowledged
-from iskra.client.kafka import CLIENT_SETTINGS, partition_count
+from iskra.client.kafka import CLIENT_SETTINGS, hand_over, partition_count
 from schemas.commands import encode_command
 from schemas.partitioning import subject_key
 from schemas.points import Point
@@ -122,16 +122,7 @@ class LogWriter:
         else:
             key = _key(record.points[0])
             value = msgspec.json.encode(record.points if len(record.points) > 1 else record.points[0])
-        while True:
-            try:
-                self._kafka.produce(
-                    self._topic, value, key, record.partition, timestamp=record.time, headers=headers, on_delivery=self._delivered
-                )
-            except BufferError:
-                self._kafka.poll(0.05)
-            else:
-                self._kafka.poll(0)
-                return
+        hand_over(self._kafka, self._topic, value, key, record.partition, self._delivered, timestamp=record.time, headers=headers)
 
     def flush(self) -> dict[int, int]:
         """Waits until everything is acknowledged.

@@ -1,4 +1,4 @@
-"""Options and answers that the commands to Iskra share: who acts, why, on what, and what came of it."""
+"""Options and answers that commands share: who acts, why, on what, when, and what came of it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from iskra.client import ClientError
 from iskra.commands import ANSWER_S, Answer, publish
 from iskra.operations import OVER
 from schemas.commands import Command
+from schemas.points import parse_ts
 
 T = TypeVar("T")
 
@@ -92,6 +93,16 @@ def by_id(found: list[T], id_: str, what: str, field: str, namespace: str) -> T:
         if getattr(one, field) == id_:
             return one
     raise BadInput(f"{what}s: {id_}: expected the id of an {what} in namespace {namespace}; see `iskra {what}s list --all`")
+
+
+def time_option(text: str | None, option: str) -> int | None:
+    """Epoch ms from the value of an option: RFC 3339 with a zone, or epoch milliseconds; exit code 2 where it is neither."""
+    if text is None:
+        return None
+    try:
+        return parse_ts(int(text) if text.isascii() and text.isdigit() else text)
+    except ValueError as error:
+        raise BadInput(f"{option}: {error}") from None
 
 
 def instant(ms: int) -> str:

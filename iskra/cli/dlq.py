@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import sys
 import time
 from collections.abc import Callable
@@ -10,14 +9,13 @@ from typing import Any
 
 import click
 import msgspec
-import orjson
 
 from iskra.cli import BadInput, Unreachable
+from iskra.cli.commanding import instant, print_json, time_option
 from iskra.client import ClientError
 from iskra.dlq import Letter, Redriver, Wanted, letters
 from iskra.settings import json_option, kafka_option, namespace_option
 from schemas.durations import parse_duration
-from schemas.points import BadPoint, parse_ts
 
 _SHOWN_BYTES = 4096
 """Of the refused bytes `show` prints so many."""
@@ -32,8 +30,8 @@ def _since(_context: click.Context, _parameter: click.Parameter, text: str | Non
     except ValueError:
         pass
     try:
-        return parse_ts(int(text) if text.isdigit() else text)
-    except BadPoint:
+        return time_option(text, "--since")
+    except BadInput:
         raise click.BadParameter(f"expected a duration such as 2h, or RFC 3339 with a zone, got {text!r}") from None
 
 
@@ -68,12 +66,12 @@ def list_(
     """The letters, oldest first: id, time, reason, whose, detail."""
     found = _find(kafka, namespace, Wanted(reason=reason, tenant=tenant, subject=subject, since=since), limit)
     if as_json:
-        _print_json([_document(letter) for letter in found])
+        print_json([_document(letter) for letter in found])
         return
     for letter in found:
         told = letter.letter
         whose = "/".join(name for name in (told.tenant, told.subject, told.metric) if name) or "unknown"
-        click.echo(f"{letter.id:<24} {_clock(letter.ts)}  {told.reason:<16} {whose}: {told.detail}")
+        click.echo(f"{letter.id:<24} {instant(letter.ts)}  {told.reason:<16} {whose}: {told.detail}")
     if not found:
         click.echo("no dead letters", err=True)
 
@@ -92,12 +90,12 @@ def show(id_: str, kafka: str, namespace: str, as_json: bool) -> None:
     except ClientError as error:
         raise Unreachable(str(error)) from None
     if as_json:
-        _print_json({**_document(letter), "published_again": again})
+        print_json({**_document(letter), "published_again": again})
         return
     told = letter.letter
     for name, value in (
         ("id", letter.id),
-        ("refused", _clock(letter.ts)),
+        ("refused", instant(letter.ts)),
         ("reason", told.reason),
         ("detail", told.detail),
         ("tenant", told.tenant),
@@ -153,7 +151,7 @@ def redrive(
     for item in done:
         counts[item.outcome] = counts.get(item.outcome, 0) + 1
     if as_json:
-        _print_json({"counts": counts, "letters": msgspec.to_builtins(done)})
+        print_json({"counts": counts, "letters": msgspec.to_builtins(done)})
     else:
         for item in done:
             click.echo(f"{item.id:<24} {item.outcome}: {item.detail}")
@@ -179,14 +177,6 @@ def _by_ids(kafka: str, namespace: str, ids: list[str]) -> list[Letter]:
 
 def _document(letter: Letter) -> dict[str, Any]:
     return {"id": letter.id, "ts": letter.ts, **msgspec.to_builtins(letter.letter)}
-
-
-def _print_json(document: Any) -> None:
-    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
-
-
-def _clock(ts: int) -> str:
-    return f"{dt.datetime.fromtimestamp(ts / 1000, dt.UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def _readable(raw: bytes) -> str:

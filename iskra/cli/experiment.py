@@ -27,6 +27,7 @@ from experiments.scenario import Scenario, ScenarioError
 from experiments.snapshot import Run, snapshot
 from iskra import config_files, experiment
 from iskra.cli import BadInput, Unreachable
+from iskra.cli.commanding import print_json
 from iskra.cli.up import REFUSED
 from iskra.client import ClientError, Message
 from iskra.driver import BehindError, WorkerProgress
@@ -69,7 +70,7 @@ def list_(config_dir: Path | None, as_json: bool) -> None:
             {"name": name, "title": s.title, "minutes": s.length / 60_000, "about": s.about.strip(), "expectations": len(s.expect)}
             for name, s in found.items()
         ]
-        _print_json(told)
+        print_json(told)
         return
     for name, scenario in found.items():
         click.echo(f"{name:<22} {scenario.length / 60_000:>4g} min  {scenario.title}")
@@ -211,7 +212,7 @@ def _tell(
             "experiment": which.id, "passed": passed, "equal_to_engine_alone": equal, "outcomes": msgspec.to_builtins(outcomes),
             "snapshot": snapshot(which, scenario, journal, outcomes), "files": [str(file) for file in files],
         }  # fmt: skip
-        _print_json(document)
+        print_json(document)
     else:
         for outcome in outcomes:
             click.echo(f"{'met    ' if outcome.met else 'NOT MET'}  {outcome.name}: expected {outcome.expected}; found {outcome.found}")
@@ -244,13 +245,9 @@ def _tell_many(name: str, results: list[SeedResult], out: Path | None, as_json: 
         out.mkdir(parents=True, exist_ok=True)
         (out / f"{name}-seeds.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
         click.echo(f"{passed} of {len(results)} seeds passed")
         for what, count in missed.items():
             click.echo(f"  not met {count} times: {what}")
     sys.exit(0 if share >= LEAST_SHARE else 1)
-
-
-def _print_json(document: Any) -> None:
-    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

@@ -11,12 +11,12 @@ import msgspec
 from confluent_kafka import KafkaException
 
 from iskra.cli import BadInput, Unreachable
+from iskra.cli.commanding import time_option
 from iskra.settings import json_option, kafka_option, namespace_option
 from iskra.verification.explain import Explanation, NotAnId, explain
 from iskra.verification.reading import BrokerUnreachable, LogReader
 from iskra.verification.recompute import UnknownConfiguration
 from iskra.verification.why_not import Gate, NotThere, RuleState, WhyNot, why_not
-from schemas.points import BadPoint, parse_ts
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ def command(
     if name is not None:
         if subject is None:
             raise BadInput("--subject: expected the name of a subject with --why-not")
-        when = _time(at)
+        when = time_option(at, "--at")
         answer = _over(kafka, namespace, lambda log: why_not(log, name, tenant, subject, when))
         click.echo(msgspec.json.encode(answer).decode() if as_json else _why_not(answer))
         return
@@ -79,15 +79,6 @@ def _over(kafka: str, namespace: str, ask: Callable[[LogReader], T]) -> T:
         raise Unreachable(f"Kafka at {kafka}: {error.args[0].str()}") from None
     except (NotAnId, NotThere, UnknownConfiguration) as error:
         raise BadInput(str(error)) from None
-
-
-def _time(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return parse_ts(int(text) if text.isdigit() else text)
-    except BadPoint as error:
-        raise BadInput(f"--at: {error}") from None
 
 
 def _told(found: Explanation) -> str:

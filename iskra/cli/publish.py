@@ -78,7 +78,8 @@ def command(
             run = _Run(producer, summary, strict=strict)
             _publish(run, _chunks(file, kind or format_of(file), stream), _Pace(rate, speed), size=_size(file, kind))
     except (BadFile, UnicodeDecodeError) as error:
-        raise BadInput(str(error)) from None
+        before = f" ({summary.acknowledged:,} points before it were acknowledged)" if summary.acknowledged else ""
+        raise BadInput(f"{error}{before}") from None
     except ClientError as error:
         raise Unreachable(str(error)) from None
     _tell(summary, as_json=as_json)

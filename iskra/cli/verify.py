@@ -12,22 +12,13 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from iskra.cli import BadInput, Unreachable
+from iskra.cli.commanding import time_option
 from iskra.settings import CLICKHOUSE_USER, clickhouse_option, clickhouse_password, json_option, kafka_option, namespace_option
 from iskra.verification.compare import Range, Report, compare_partition
 from iskra.verification.points import count_points
 from iskra.verification.reading import BrokerUnreachable, LogReader
 from iskra.verification.recompute import Recomputation, UnknownConfiguration
 from iskra.verification.store import StoreReader, StoreUnreachable
-from schemas.points import BadPoint, parse_ts
-
-
-def _instant(text: str | None, option: str) -> int | None:
-    if text is None:
-        return None
-    try:
-        return parse_ts(int(text) if text.isdigit() else text)
-    except BadPoint as error:
-        raise BadInput(f"{option}: {error}") from None
 
 
 @click.command(epilog="Example: iskra verify --namespace iskra --json", short_help="Recompute the outputs from the log and compare.")
@@ -44,7 +35,7 @@ def command(kafka: str, clickhouse: str, namespace: str, since: str | None, unti
     Compared is what the workers have committed; what they are at just now may be there or not, but must be right.
     Exit code 1 and the first differences unless all match.
     """
-    first, last = _instant(since, "--from"), _instant(until, "--to")
+    first, last = time_option(since, "--from"), time_option(until, "--to")
     within = None if first is None and last is None else Range(first or 0, last if last is not None else 1 << 62)
     try:
         report = _verify(kafka, None if no_store else clickhouse, namespace, within)

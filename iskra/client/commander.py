@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -19,6 +18,8 @@ from schemas.topics import HEADER_KIND, KIND_COMMAND, LIVE_NAMESPACE, POINTS, fu
 
 SEND_S = 30.0
 """For a broker to take one record: one that was killed is back within 8 s, and machines are busy."""
+_PURGE_S = 1.0
+"""For the client library to hand back what it gives up; it asks nobody, so that takes milliseconds."""
 
 
 class Place(NamedTuple):
@@ -54,16 +55,14 @@ class Commander:
         Returns:
             Where it stands.
         Raises:
-            iskra.client.NotAcknowledged: it did not within 30 s.
+            iskra.client.NotAcknowledged: it refused, or did not answer within 30 s; the command is not tried any longer.
         """
         key = subject_key(command.tenant, command.subject)
         partition = partition_for(key, self._partitions)
-        done = threading.Event()
         found: list[Place | str] = []
 
         def delivered(error: KafkaError | None, message: Any) -> None:
             found.append(error.str() if error is not None else Place(message.partition(), message.offset()))
-            done.set()
 
         timestamp = self._end_time(partition) if self._virtual else 0
         headers: dict[str, str | bytes | None] = {HEADER_KIND: KIND_COMMAND}
@@ -71,12 +70,20 @@ class Commander:
             self._topic, encode_command(command), key, partition, timestamp=timestamp, headers=headers, on_delivery=delivered
         )
         deadline = time.monotonic() + SEND_S
-        while not done.is_set() and time.monotonic() < deadline:
+        while not found and time.monotonic() < deadline:
             self._producer.poll(0.05)
-        if not found or isinstance(found[0], str):
-            reason = str(found[0]) if found else f"no answer for {SEND_S:g} s"
-            raise NotAcknowledged([], [f"the command was not taken: {reason}"], pending=not found)
-        return found[0]
+        answered = bool(found)
+        if not answered:
+            self._producer.purge()  # what is given up must not take effect behind the caller's back once the broker is there again
+            self._producer.flush(_PURGE_S)
+        if found and isinstance(found[0], Place):
+            return found[0]
+        reason = (
+            f"the command was not taken: {found[0]}"
+            if answered
+            else f"no answer for {SEND_S:g} s; the command is not tried any longer, and stands in the log only if it was on its way by then"
+        )
+        raise NotAcknowledged([], [reason], pending=False)
 
     def close(self) -> None:
         """Waits for what is under way."""

@@ -163,6 +163,7 @@ class Consumer:
             ClientError: the broker refuses (authorisation, unknown topic).
         """
         deadline = time.monotonic() + timeout
+        asked = False
         while True:
             while self._ready:
                 message, place = self._ready.popleft()
@@ -173,9 +174,11 @@ class Consumer:
                 if message is not None:
                     return message
             left = deadline - time.monotonic()
-            if self.at_end or left < 0:
+            # asked at least once: without time, too, it takes what is there, and a member of a group joins by being asked
+            if self.at_end or (left < 0 and asked):
                 return None
-            first = self._kafka.poll(left)
+            asked = True
+            first = self._kafka.poll(max(left, 0.0))
             if first is not None:
                 self._gone.clear()
                 others = self._kafka.consume(_FETCH, 0)
@@ -302,7 +305,8 @@ class Consumer:
             elif error.retriable() or error.code() in _AWAY:
                 _log.warning("reading goes on: %s", error.str())
             else:
-                raise ClientError(f"{record.topic() or 'Kafka'}: {error.str()}")
+                # raised in its turn, as below: records stand behind it in the same batch
+                self._ready.append((ClientError(f"{record.topic() or 'Kafka'}: {error.str()}"), None))
             return
         where = (record.topic(), record.partition())
         self._next[where] = record.offset() + 1

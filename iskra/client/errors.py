@@ -56,11 +56,12 @@ class BufferFull(ClientError, TimeoutError):
 
 
 class NotAcknowledged(ClientError):
-    """Points that the broker did not acknowledge.
+    """Points, or other records, that the broker did not acknowledge.
 
     Attributes:
-        points: the points, per subject in the order in which they were sent. A point whose acknowledgement was lost
-            on the way may stand in the log all the same: sending it again can double it, not sending it can lose it.
+        points: the points (none where it was something else), per subject in the order in which they were sent. A point whose
+            acknowledgement was lost on the way may stand in the log all the same: sending it again can double it, not sending
+            it can lose it.
         reasons: why, by the broker's or the client's words, each once.
         pending: true where the time of a `flush` ran out: these points are still on their way and may yet be
             acknowledged; false: they were given up.
@@ -68,7 +69,8 @@ class NotAcknowledged(ClientError):
 
     def __init__(self, points: list[Point], reasons: list[str], *, pending: bool) -> None:
         what = "still waiting" if pending else "given up"
-        super().__init__(f"{len(points)} points were not acknowledged ({what}): {'; '.join(reasons) or 'no answer in time'}")
+        whose = f"{len(points)} points were " if points else ""
+        super().__init__(f"{whose}not acknowledged ({what}): {'; '.join(reasons) or 'no answer in time'}")
         self.points = points
         self.reasons = reasons
         self.pending = pending

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from iskra.client.errors import UnknownTopic, Unreachable
 
@@ -103,6 +103,32 @@ def partition_count(client: Any, topic: str, kafka: str, timeout: float) -> int:
     if found.error is not None or not found.partitions:
         raise UnknownTopic(f"no topic {topic} on the broker; `iskra topics --create` creates a namespace's topics")
     return len(found.partitions)
+
+
+def hand_over(
+    producer: Producer,
+    topic: str,
+    value: bytes,
+    key: bytes | None,
+    partition: int,
+    on_delivery: Callable[[KafkaError | None, Message], None],
+    *,
+    timestamp: int,
+    headers: dict[str, str | bytes | None],
+) -> None:
+    """Gives one record to the client library; waits while its queue is full, and lets it tell what was delivered.
+
+    Args:
+        timestamp: epoch ms; 0: the present.
+    """
+    while True:
+        try:
+            producer.produce(topic, value, key, partition, on_delivery, timestamp=timestamp, headers=headers)
+        except BufferError:
+            producer.poll(0.05)
+        else:
+            producer.poll(0)
+            return
 
 
 def _listens(address: str) -> bool:

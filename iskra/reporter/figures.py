@@ -31,7 +31,7 @@ while those come without end (ADR 9): they are late beyond that."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look at the processes found; counters grow, except when a process starts again.
+    """What one look at the processes found; counters never fall (`iskra.reporter.scrape.Totals`).
 
     Attributes:
         at: s, of a clock that does not go back.
@@ -101,7 +101,7 @@ def vitals(looks: Sequence[Snapshot], latencies: Collection[Latency], *, silent_
     Returns:
         Values in 0 … 1 by vital; clarity and chaos are absent while no latency is known.
     """
-    grown = growth(looks)
+    grown = {name: getattr(looks[-1], name) - getattr(looks[0], name) for name in ("points", "refused", "verdicts", "within", "errors")}
     seconds = max(looks[-1].at - looks[0].at, 1e-3)
     found: dict[str, float] = {}
     own = [latency.ms for latency in latencies]
@@ -121,13 +121,3 @@ def vitals(looks: Sequence[Snapshot], latencies: Collection[Latency], *, silent_
     trouble = looks[-1].lag / rate_in + looks[-1].answer_s + 2 * grown["errors"] / seconds + looks[-1].silent
     found["pain"] = 0.30 + 0.60 * trouble / (trouble + 2)
     return {name: min(max(value, 0.0), 1.0) for name, value in found.items()}
-
-
-def growth(looks: Sequence[Snapshot]) -> Mapping[str, float]:
-    """How much each counter grew over the looks; one that fell belongs to a process that began anew, and counts from 0."""
-    totals = dict.fromkeys(("points", "refused", "verdicts", "within", "errors"), 0.0)
-    for i in range(1, len(looks)):
-        for name in totals:
-            before, after = getattr(looks[i - 1], name), getattr(looks[i], name)
-            totals[name] += after - before if after >= before else after
-    return totals

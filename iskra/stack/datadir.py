@@ -64,9 +64,7 @@ class DataDir:
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Replaces the file that says what runs here."""
-        fresh = self.path / (RUN_FILE + ".new")
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(run)))
-        fresh.replace(self.path / RUN_FILE)
+        write_whole(self.path / RUN_FILE, msgspec.json.format(msgspec.json.encode(run)))
 
     def release(self) -> None:
         """Gives the directory back, if it was taken."""
@@ -74,6 +72,13 @@ class DataDir:
             (self.path / RUN_FILE).unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replaces a file whole or not at all: after a kill or on a full disk the old one is still there."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_bytes(data)
+    fresh.replace(path)
 
 
 def _locked(lock: IO[str]) -> bool:

@@ -7,19 +7,21 @@ docs/performance.md.
 from __future__ import annotations
 
 import base64
-import json
+import contextlib
 import os
 import string
 import subprocess
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from iskra.stack import children, jars, ports
+from iskra.stack.datadir import write_whole
 from iskra.stack.errors import DataDirError, MissingToolError, PartFailedError, PortInUseError
 
 HEAP = "-Xmx512m"
@@ -43,6 +45,16 @@ QUICK_CLIENT: dict[str, Any] = {
     "log_level": 0,
 }
 """librdkafka settings of clients that look whether the broker is back: quick, and silent while it is not."""
+
+
+_Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+
+
+class _Ports(msgspec.Struct):
+    """The ports of the last run; 0: not known."""
+
+    broker: _Port = 0
+    controller: _Port = 0
 
 
 class EmbeddedKafka:
@@ -103,17 +115,20 @@ class EmbeddedKafka:
     def _choose_ports(self) -> None:
         """Keeps the ports over restarts where it can, so that clients find the broker again."""
         kept = self.data / "ports.json"
-        last: dict[str, int] = json.loads(kept.read_text()) if kept.exists() else {}
+        last = _Ports()
+        # absent at the first start; one that cannot be read (an older release could leave it empty) costs the address, not the start
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            last = msgspec.json.decode(kept.read_bytes(), type=_Ports)
         if self._given:
             if not ports.is_free(self.port):
                 raise PortInUseError(f"port {self.port} is in use: choose another one for Kafka, or use the broker there with --kafka")
         else:
-            self.port = ports.free_port(last.get("broker", self._preferred))
-        controller = ports.free_port(last.get("controller", 0))
+            self.port = ports.free_port(last.broker or self._preferred)
+        controller = ports.free_port(last.controller)
         while controller == self.port:
             controller = ports.free_port()
         self._controller_port = controller
-        kept.write_text(json.dumps({"broker": self.port, "controller": controller}))
+        write_whole(kept, msgspec.json.encode(_Ports(self.port, controller)))
 
     def _jvm(self) -> list[str]:
         options = [f"-Dlog4j2.configurationFile={jars.KAFKA_DIR / 'log4j2.properties'}", "-Djava.awt.headless=true"]

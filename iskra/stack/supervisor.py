@@ -176,7 +176,10 @@ class Supervisor:
             running = self._running[part.name] = _Running(part, process, time.monotonic())
         else:
             running.process, running.started, running.due = process, time.monotonic(), None
-        self._changed()
+        try:
+            self._changed()
+        except OSError as error:  # a full disk: the process runs all the same, and must not be taken for one that could not be started
+            log.error("what runs could not be told", part=part.name, pid=process.pid, error=str(error))
         return running
 
     async def _watch(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import time
 from typing import Any
 
 import msgspec
@@ -108,6 +109,20 @@ def test_a_group_goes_on_where_it_committed(kafka: str, namespace: str, write: W
     assert values(1) == ["0-0-0"]
     assert values(2) == ["0-0-0", "0-0-1"], "the array was not out, so it comes again"
     assert values(1) == ["0-2-0"]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_polling_without_time_takes_what_is_there(kafka: str, namespace: str, write: Writer, grouped: bool) -> None:
+    """Asked again and again, it begins to read, and joins its group, as with any other time."""
+    write("dead-letters", msgspec.json.encode(LETTER), headers={"id": b"0-1-0-0-dead"})
+    with Consumer(kafka, "dead-letters", namespace=namespace, group=f"{namespace}-g" if grouped else None) as consumer:
+        deadline = time.monotonic() + 60
+        message = None
+        while message is None and time.monotonic() < deadline:
+            message = consumer.poll(0)
+            time.sleep(0.01)
+        assert message is not None
+        assert message.id == "0-1-0-0-dead"
 
 
 def test_a_message_that_does_not_fit_is_told_with_its_place(kafka: str, namespace: str, write: Writer) -> None:

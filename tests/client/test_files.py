@@ -81,6 +81,25 @@ def test_csv_is_read_by_its_header() -> None:
     assert bad == [BadLine(5, "value: expected a number, got '1_0'"), BadLine(6, "expected 5 fields, got 3")]
 
 
+@pytest.mark.parametrize("step", [7, 262_144])
+def test_a_stray_quote_in_csv_costs_its_own_line(step: int) -> None:
+    """It opens no field that would hold the good lines behind it; quotes that fit are read, wherever a pipe cuts them."""
+    good = "a,load,1.0,5\n" * 3000
+    data = f'subject,metric,value,ts\n"a,load,1.0,5\n{good}a,load,"1.0",5\r\na,"lo""ad,1.0,5\n{good}'
+    points, bad = collect(read_csv(Pipe(data.encode(), step), "f.csv"))
+    assert [n for n, _ in points] == [*range(3, 3004), *range(3005, 6005)]
+    assert {point.value for _, point in points} == {1.0}
+    assert bad == [BadLine(2, "CSV: unexpected end of data"), BadLine(3004, "CSV: unexpected end of data")]
+
+
+def test_an_endless_line_of_csv_is_refused_and_not_kept() -> None:
+    """Also where what is kept of it would do for a point."""
+    data = b"subject,metric,value,ts\na,load,1.0,5\na,load,1.0,5" + b" " * (MAX_LINE_BYTES * 2) + b"7\na,load,1.0,5\n"
+    points, bad = collect(read_csv(io.BytesIO(data), "f.csv"))
+    assert points == [(2, POINT), (4, POINT)]
+    assert bad == [BadLine(3, f"expected a line of at most {MAX_LINE_BYTES} bytes")]
+
+
 @pytest.mark.parametrize(
     ("header", "text"),
     [
@@ -122,6 +141,51 @@ def test_parquet_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"no")
     with pytest.raises(BadFile, match=r"p\.parquet:1: expected a Parquet file"):
         collect(read_parquet(path))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        ("subject", [["a"]], "subject: expected text, got the type list"),
+        ("metric", [{"a": 1}], "metric: expected text, got the type struct"),
+        ("source", [b"a"], "source: expected text, got the type binary"),
+        ("value", ["1.0"], "value: expected numbers, got the type string"),
+        ("value", [True], "value: expected numbers, got the type bool"),
+        ("ts", [5.5], "ts: expected a timestamp with a zone, integer epoch milliseconds or RFC 3339 text, got the type double"),
+    ],
+)
+def test_a_parquet_column_of_another_type_refuses_the_file(tmp_path: Path, column: str, values: list[object], expected: str) -> None:
+    """Before a row is read; the message names the column and what it must hold."""
+    path = tmp_path / "p.parquet"
+    pq.write_table(pa.table({"subject": ["a"], "metric": ["m"], "value": [1.0], "ts": [5]} | {column: values}), path)
+    with pytest.raises(BadFile, match=rf"p\.parquet:1: {expected}"):
+        collect(read_parquet(path))
+
+
+def test_parquet_text_and_numbers_may_be_stored_in_several_ways(tmp_path: Path) -> None:
+    """Categories, whole numbers, times as text; a column of nulls alone is a field left out, or refuses its rows."""
+    path = tmp_path / "p.parquet"
+    categories = pa.array(["load"]).dictionary_encode()
+    pq.write_table(pa.table({"subject": ["a"], "metric": categories, "value": [1], "ts": ["5"], "source": pa.nulls(1)}), path)
+    assert collect(read_parquet(path)) == ([(1, Point(subject="a", metric="load", value=1, ts="5"))], [])
+    pq.write_table(pa.table({"subject": ["a"], "metric": ["load"], "value": pa.nulls(1), "ts": [5]}), path)
+    assert collect(read_parquet(path)) == ([], [BadLine(1, "value: expected a value, got null")])
+
+
+def test_a_parquet_page_that_is_broken_ends_the_file_with_its_row(tmp_path: Path) -> None:
+    """What stands before it is given out; the message says from which row on nothing can be read."""
+    path = tmp_path / "p.parquet"
+    rows = 3 * 8192
+    table = pa.table({"subject": ["a"] * rows, "metric": ["load"] * rows, "value": [1.0] * rows, "ts": [5] * rows})
+    pq.write_table(table, path, row_group_size=8192, use_dictionary=False)
+    place = pq.ParquetFile(path).metadata.row_group(1).column(2)
+    with path.open("r+b") as file:
+        file.seek(place.data_page_offset)
+        file.write(b"\xff" * 50)
+    chunks = read_parquet(path)
+    assert len(next(chunks).points) == 8192
+    with pytest.raises(BadFile, match=r"p\.parquet:8193: expected rows that can be read: "):
+        collect(chunks)
 
 
 def test_the_format_is_told_by_the_name() -> None:

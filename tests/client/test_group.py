@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from iskra.client import Consumer, Unreachable
+from iskra.client import ClientError, Consumer, Unreachable
 from iskra.client import consumer as module
 from schemas.topics import LIVE_NAMESPACE, POINTS, full_name
 
@@ -16,12 +16,12 @@ TOPIC = full_name(LIVE_NAMESPACE, POINTS)
 
 
 class Record:
-    """A record of the points topic, as the client library gives it."""
+    """A record of the points topic, as the client library gives it; with an error, what it gives in place of one."""
 
-    def __init__(self, partition: int, offset: int) -> None:
+    def __init__(self, partition: int, offset: int, error: KafkaError | None = None) -> None:
         self.partition = lambda: partition
         self.offset = lambda: offset
-        self.error = lambda: None
+        self.error = lambda: error
         self.topic = lambda: TOPIC
         self.key = lambda: b"default/a"
         self.headers = lambda: None
@@ -34,6 +34,7 @@ class Library:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.others: list[Record] = []
         self.gone: list[TopicPartition] = []
         self.refuses: KafkaError | None = None
         self.commits: list[list[tuple[int, int]]] = []
@@ -49,7 +50,8 @@ class Library:
         if self.gone:
             self._revoked(self, self.gone)
             self.gone = []
-        return []
+        others, self.others = self.others, []
+        return others
 
     def commit(self, *, offsets: list[TopicPartition], **_: Any) -> list[TopicPartition]:
         if self.refuses is not None:
@@ -92,3 +94,19 @@ def test_a_place_is_committed_once(library: Library) -> None:
         consumer.commit()
         consumer.commit()
     assert library.commits == [[(0, 101)]]
+
+
+def test_records_behind_an_error_are_not_lost(library: Library) -> None:
+    """It is raised in its turn; what came with it is handed out before and after it, and only that is committed."""
+    library.records = [Record(0, 100)]
+    refused = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    library.others = [Record(1, -1, refused), Record(0, 101)]
+    with Consumer("nowhere", POINTS, group="g") as consumer:
+        first = consumer.poll(1.0)
+        with pytest.raises(ClientError, match=refused.str()):
+            consumer.poll(1.0)
+        consumer.commit()
+        second = consumer.poll(1.0)
+        consumer.commit()
+    assert [message and message.id for message in (first, second)] == ["0-100-0", "0-101-0"]
+    assert library.commits == [[(0, 101)], [(0, 102)]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 from experiments.driver import Timed
 from iskra import config_files
 from iskra.cli import root
-from iskra.client import ActionEvent, Actor, Consumer, WindowStats
+from iskra.client import ActionEvent, Actor, Consumer, Message, WindowStats
 from iskra.driver import LogWriter, drive
 from schemas.config import Config
 from schemas.points import Point
@@ -122,6 +123,20 @@ def test_no_worker_no_answer(kafka: str, namespace: str, monkeypatch: pytest.Mon
     worker.close()
     said = invoke(kafka, namespace, "voices", "mute", "hundun", "--subject", "alpha", code=3)
     assert "no worker has answered" in said
+
+
+def test_outputs_of_others_without_end_are_no_answer(kafka: str, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where they come faster than they are read, who waits is told in time all the same."""
+    monkeypatch.setattr("iskra.commands.ANSWER_S", 0.2)
+    other = Message(topic="dead-letters", partition=0, offset=0, index=0, key="", id="other", ts=0, value=None, headers={})
+    begun = time.monotonic()
+
+    def flood(*_: object) -> Message:
+        assert time.monotonic() < begun + 20, "the flood is read for ever"
+        return other
+
+    monkeypatch.setattr(Consumer, "poll", flood)
+    assert "no worker has answered" in invoke(kafka, namespace, "voices", "mute", "hundun", "--subject", "alpha", code=3)
 
 
 def test_an_actor_performs_and_acknowledges(kafka: str, namespace: str, worker: SmallWorker) -> None:

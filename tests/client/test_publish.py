@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
@@ -81,6 +83,25 @@ def test_csv_and_its_header(kafka: str, namespace: str, tmp_path: Path) -> None:
     result = publish(kafka, namespace, str(file))
     assert result.exit_code == 2
     assert "p.csv:1: value: expected this field" in result.output
+
+
+def test_parquet_that_breaks_in_the_middle_is_exit_2(kafka: str, namespace: str, tmp_path: Path) -> None:
+    """One line names the file, the row, and how many points before it are in the log; a column of another type likewise."""
+    file, rows = tmp_path / "p.parquet", 2 * 8192
+    columns = {"subject": ["a"] * rows, "metric": ["load"] * rows, "value": [1.0] * rows, "ts": [BASE] * rows}
+    pq.write_table(pa.table(columns), file, row_group_size=8192)
+    with file.open("r+b") as out:
+        out.seek(pq.ParquetFile(file).metadata.row_group(1).column(2).data_page_offset)
+        out.write(b"\xff" * 50)
+    result = publish(kafka, namespace, str(file))
+    assert result.exit_code == 2
+    assert "p.parquet:8193: expected rows that can be read" in result.output
+    assert "(8,192 points before it were acknowledged)" in result.output
+    assert len(values(kafka, namespace)) == 8192
+    pq.write_table(pa.table({"subject": [["a"]], "metric": ["load"], "value": [1.0], "ts": [BASE]}), file)
+    result = publish(kafka, namespace, str(file))
+    assert result.exit_code == 2
+    assert "p.parquet:1: subject: expected text" in result.output
 
 
 def test_paced_runs_keep_order_and_count(kafka: str, namespace: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any, Self
 
 import msgspec
 import pytest
@@ -12,9 +14,11 @@ from click.testing import CliRunner, Result
 from confluent_kafka import Producer as KafkaProducer
 
 from iskra import config_files
+from iskra import dlq as module
 from iskra.cli.dlq import command
-from iskra.client import Consumer, Point
-from iskra.dlq import TOLD_BYTES
+from iskra.client import Consumer, Message, Point
+from iskra.client.kafka import CLIENT_SETTINGS
+from iskra.dlq import TOLD_BYTES, Wanted
 from processors.engine import PartitionEngine
 from schemas.outputs import DeadLetter
 from schemas.partitioning import partition_for
@@ -34,7 +38,7 @@ class Log:
     def __init__(self, kafka: str, namespace: str) -> None:
         self.kafka = kafka
         self.namespace = namespace
-        self._producer = KafkaProducer({"bootstrap.servers": kafka})
+        self._producer = KafkaProducer({"bootstrap.servers": kafka, "message.max.bytes": 4_000_000})
         self._engine = PartitionEngine(
             config_files.load(), topic=full_name(namespace, "metrics.points"), partition=0, partitions=4, live=False
         )
@@ -107,6 +111,7 @@ def test_letters_are_listed_by_what_is_asked_for(log: Log) -> None:
     assert "out_of_range" in text
     assert f"default/{HOME}/load" in text
     assert log.dlq("list", "--since", "yesterday").exit_code == 2
+    assert log.dlq("list", "--since", "²").exit_code == 2
 
 
 def test_a_letter_shows_its_bytes(log: Log) -> None:
@@ -169,9 +174,10 @@ def test_msgpack_stays_msgpack(log: Log) -> None:
     assert [value for _, _, value in log.again()] == [3.0]
 
 
-def test_a_long_item_is_read_again_from_the_log(log: Log) -> None:
+@pytest.mark.parametrize("size", [TOLD_BYTES, 1_500_000])
+def test_a_long_item_is_read_again_from_the_log(log: Log, size: int) -> None:
     """The letter holds only its beginning; once the record is gone, that is said, with exit 1."""
-    padding = "x" * TOLD_BYTES
+    padding = "x" * size
     [letter] = log.write(msgspec.json.encode([GOOD | {"value": 4.0, "source": padding}]))
     assert log.json("redrive", letter)["counts"] == {"published": 1}
     gone = msgspec.structs.replace(DeadLetter("invalid", "d", None, None, None, "t", 3, 77, 0, ""), bytes="eHh4" * (TOLD_BYTES // 3 + 1))
@@ -179,6 +185,67 @@ def test_a_long_item_is_read_again_from_the_log(log: Log) -> None:
     result = log.dlq("redrive", "3-77-0-0-dead")
     assert result.exit_code == 1
     assert "no longer in the log" in result.stdout
+
+
+def test_a_long_item_that_came_by_http_cannot_be_published_again(log: Log) -> None:
+    """It never stood in the log: that is told at once, with exit 1, and does not end the others' redrive."""
+    cut = base64.b64encode(b"x" * TOLD_BYTES).decode()
+    log.letter(DeadLetter("invalid", "d", None, None, None, "http", -1, -1, 0, cut), "http-1-0")
+    log.letter(DeadLetter("invalid", "d", "default", HOME, "load", "http", -1, -1, 0, base64.b64encode(point()).decode()), "http-2-0")
+    result = log.json("redrive", "--reason", "invalid")
+    assert result["counts"] == {"cannot": 1, "published": 1}
+    [detail] = [letter["detail"] for letter in result["letters"] if letter["outcome"] == "cannot"]
+    assert "it never stood in the log, and the letter holds only its first 65536 bytes" in detail
+
+
+def test_an_item_that_came_by_http_and_cannot_be_read_gets_a_partition(log: Log) -> None:
+    """It stood in none; as a new record it is in the first, once, behind what stands there, and the worker may refuse it."""
+    log.write(point(), TS + 60_000)
+    for number, raw in enumerate((b"\xffno", b'{"subject":1}')):
+        log.letter(DeadLetter("invalid", "d", None, None, None, "http", -1, -1, 0, base64.b64encode(raw).decode()), f"http-{number}-0", TS)
+    result = log.json("redrive", "--reason", "invalid")
+    assert result["counts"] == {"published": 2}
+    assert {letter["detail"] for letter in result["letters"]} == {"as a new record of partition 0"}
+    assert log.json("redrive", "--reason", "invalid")["counts"] == {"published before": 2}
+
+
+def test_more_letters_than_the_client_s_queue_holds_are_published(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits until there is room (by default, behind 100,000 of them)."""
+    monkeypatch.setitem(CLIENT_SETTINGS, "queue.buffering.max.messages", 10)
+    count = 40
+    log.write(msgspec.json.encode([GOOD | {"subject": foreign(), "value": i / 100} for i in range(count)]))
+    assert log.json("redrive", "--reason", "wrong_partition")["counts"] == {"published": count}
+    assert sorted(value for _, _, value in log.again()) == [i / 100 for i in range(count)]
+
+
+def test_listing_holds_only_what_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a topic of any length: the latest are kept while it is read, not the whole of it."""
+
+    class Long(list[Message]):
+        """2000 letters of 20 kB each, made as they are read; the times go up and down."""
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            super().__init__()
+
+        def __iter__(self) -> Iterator[Message]:
+            for i in range(2000):
+                told = DeadLetter("invalid", "d", None, None, None, "t", 0, i, 0, f"{i:020000}")
+                yield Message(
+                    topic="dead-letters", partition=0, offset=i, index=0, key="", id=f"{i}", ts=i * 7 % 2000, value=told, headers={}
+                )
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(module, "Consumer", Long)
+    tracemalloc.start()
+    found = module.letters("nowhere", "iskra", Wanted(), 3)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [letter.ts for letter in found] == [1997, 1998, 1999]
+    assert most < 4_000_000
 
 
 def test_a_defect_at_a_tick_is_ended_by_the_subject_s_next_point(log: Log) -> None:

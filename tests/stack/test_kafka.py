@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +84,41 @@ def test_a_given_port_that_is_taken_is_named(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         with pytest.raises(PortInUseError, match=rf"port {port} is in use.*--kafka"):
             EmbeddedKafka(tmp_path, port=port).start()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"broker": "x"}', '{"broker": 70000}', "\xff"])
+def test_ports_that_cannot_be_read_are_chosen_anew(tmp_path: Path, text: str) -> None:
+    """What a kill or a full disk left of the file costs the address of the last run, not the start."""
+    broker = EmbeddedKafka(tmp_path)
+    (broker.data / "log").mkdir(parents=True)
+    (broker.data / "log" / "meta.properties").touch()  # formatted: that is not asked here
+    (broker.data / "ports.json").write_text(text, encoding="latin-1")
+    broker.prepare()
+    chosen = broker.port
+    assert chosen > 0
+    again = EmbeddedKafka(tmp_path)
+    again.prepare()
+    assert again.port == chosen
+
+
+def test_ports_are_kept_where_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that ends in the middle is told and leaves the ports of the last run as they were."""
+    broker = EmbeddedKafka(tmp_path)
+    (broker.data / "log").mkdir(parents=True)
+    (broker.data / "log" / "meta.properties").touch()
+    broker.prepare()
+    before = (broker.data / "ports.json").read_bytes()
+
+    def half(path: Path, data: bytes | str, **_: object) -> int:
+        with path.open("wb") as out:
+            out.write((data.encode() if isinstance(data, str) else data)[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(DataDirError, match="No space left on device"):
+        broker.prepare()
+    assert (broker.data / "ports.json").read_bytes() == before
 
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import errno
 import os
 import signal
 import subprocess
@@ -66,6 +68,16 @@ def _up(data: Path, name: str, times: int = 1) -> Callable[[], bool]:
     return lambda: log.exists() and log.read_text().count("up\n") >= times
 
 
+def _parts(data: Path) -> list[int]:
+    """The processes of this directory's parts, also those that the supervisor does not know."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(module.STACK_ENV) == str(data) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
+
+
 def _polite(data: Path, name: str) -> Part:
     return Part(name=name, command=[sys.executable, "-c", POLITE, name, str(data / "order")], ready=_up(data, name))
 
@@ -85,6 +97,34 @@ def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
 
     asyncio.run(scenario())
     assert len(told) == 2
+
+
+def test_a_start_that_cannot_be_told_is_a_start_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file that says what runs cannot be written (a full disk), the part runs once, not once more after each wait."""
+    monkeypatch.setattr(module, "BACKOFF_S", (0.0, 0.01))
+    full = tmp_path / "full"
+
+    def tell() -> None:
+        if full.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def scenario() -> list[dict[str, object]]:
+        supervisor = Supervisor(tmp_path, tell)
+        await supervisor.start(_polite(tmp_path, "one"))
+        full.touch()
+        with capture_logs() as logs:
+            os.kill(supervisor.pids["one"], signal.SIGKILL)
+            await _until(_up(tmp_path, "one", 2), "the part is not back")
+            await asyncio.sleep(10 * module.WATCH_S)
+        assert len(_parts(tmp_path)) == 1
+        await supervisor.stop([["one"]])
+        return [dict(line) for line in logs]
+
+    logs = asyncio.run(scenario())
+    assert _parts(tmp_path) == []
+    assert [(line["event"], line["error"]) for line in logs if line["log_level"] == "error"] == [
+        ("what runs could not be told", "[Errno 28] No space left on device")
+    ]
 
 
 def test_a_part_that_hangs_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
