@@ -7,7 +7,9 @@ on their way here changes nothing. What it needs to go on after a crash is `posi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from typing import Final
 
 import msgspec
 
@@ -25,6 +27,8 @@ from schemas.partitioning import partition_for, subject_key
 from schemas.points import MAX_POINTS, TIMED_POINTS, BadPoint, split
 
 __all__ = ["Output", "PartitionEngine", "Record"]
+
+_POSITION: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,18})")
 
 
 class PartitionEngine(Intake):
@@ -258,11 +262,12 @@ class PartitionEngine(Intake):
         emission = self._emission
         if timestamp > self.log_time:
             self.log_time = emission.log_time = timestamp
-        if origin is None:
+        # any producer may write the header: what is no position is none
+        place = None if origin is None else _POSITION.fullmatch(origin)
+        if place is None:
             emission.begin(self.partition, offset)
         else:
-            partition, _, original = origin.partition("-")
-            emission.begin(int(partition), int(original))
+            emission.begin(int(place[1]), int(place[2]))
         return emission
 
     @staticmethod

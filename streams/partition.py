@@ -54,7 +54,7 @@ class Partition:
         Returns:
             What it caused; None: it is a marker whose configuration is not here, and it was not applied.
         """
-        headers = dict(record.headers)
+        headers = {name: header for name, header in record.headers if header is not None}
         kind = headers.get(HEADER_KIND)
         engine = self.engine
         origin = _text(headers.get(HEADER_ORIGIN))

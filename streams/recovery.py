@@ -49,13 +49,9 @@ def reader(kafka: str, **extra: Any) -> Consumer:
 
 
 def headers_of(message: Message) -> dict[str, bytes]:
-    """A message's headers as a mapping."""
-    return dict(_header_list(message))
-
-
-def _header_list(message: Message) -> list[tuple[str, bytes]]:
+    """A message's headers as a mapping; one with a null value is none."""
     listed: Any = message.headers() or ()
-    return [(name, value or b"") for name, value in listed]
+    return {name: value for name, value in listed if value is not None}
 
 
 def offset_of(message: Message) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -42,8 +43,8 @@ class DurationType(click.ParamType):
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    for line in file:
-        stripped = line.strip()
+    for number, line in enumerate(file):
+        stripped = (line if number else line.removeprefix(BOM_UTF8)).strip()
         if stripped:
             yield stripped
 
@@ -83,6 +84,8 @@ def command(file: str, config_dir: Path | None, out: Path | None, topics: str | 
         source = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise BadInput(f"{file}: {error.strerror}; expected a file of points") from None
+    if out is not None and out.exists() and file != "-" and out.samefile(file):
+        raise BadInput(f"{out}: expected another file than the one that is read, which would be emptied")
     try:
         sink = sys.stdout.buffer if out is None else out.open("wb")
     except OSError as error:

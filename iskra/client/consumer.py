@@ -62,7 +62,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         id: the output's deterministic id; of a point `partition-offset-index`.
         ts: the record's time, epoch ms.
         value: None where a compacted topic says that the key is gone.
-        headers: as they stand on the record.
+        headers: as they stand on the record, but for those with a null value.
     """
 
     topic: str
@@ -324,7 +324,7 @@ class Consumer:
             self._ready.append((messages[-1] if messages else None, behind))
 
     def _read(self, record: Any, topic: str) -> list[Message]:
-        headers = dict(record.headers() or ())
+        headers = {name: header for name, header in record.headers() or () if header is not None}
         key: bytes = record.key() or b""
         common = {
             "topic": topic,
@@ -341,7 +341,7 @@ class Consumer:
             points = self._points(record.value() or b"", headers)
             return [Message(**common, index=index, id=f"{prefix}-{index}", value=point) for index, point in points]
         raw_id = headers.get(HEADER_ID)
-        output_id = None if raw_id is None else raw_id.decode()
+        output_id = None if raw_id is None else raw_id.decode("utf-8", "replace")
         body: bytes | None = record.value()
         try:
             if topic == CURRENT:

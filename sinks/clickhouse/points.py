@@ -66,7 +66,7 @@ class PointsBuilder:
         encoding = None
         if headers:
             named = dict(headers)
-            if HEADER_KIND in named:
+            if named.get(HEADER_KIND) is not None:
                 return
             encoding = named.get(HEADER_ENCODING)
         value = message.value()

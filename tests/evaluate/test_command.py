@@ -156,6 +156,23 @@ def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
     assert run(file)[0] == []
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_point() -> None:
+    """`iskra publish` takes such files, too."""
+    found, _ = run("-", "--topics", "dead-letters", stdin=b"\xef\xbb\xbf" + line("mood", 1, 100))
+    assert found == []
+
+
+def test_a_file_is_not_written_over_while_it_is_read(story: Path) -> None:
+    """`--out` with the very file, or another name of it, is refused, and nothing is lost."""
+    before = story.read_bytes()
+    other = story.with_name("other")
+    other.symlink_to(story)
+    for out in (story, other):
+        _, said = run(story, "--out", out, code=2)
+        assert "expected another file" in said
+    assert story.read_bytes() == before
+
+
 def test_only_refused_points() -> None:
     """Dead letters with the position, no ticks, exit 0: the points were judged, the command did its work."""
     found, _ = run("-", stdin=b"nonsense\n" + line("clarity", 2, 100))

@@ -123,6 +123,16 @@ def test_replays_keep_the_original_positions() -> None:
     assert {out.id.rsplit("-", 2)[0] for out in outs} == {"7-1132-0"}
 
 
+@pytest.mark.parametrize("origin", ["", "bogus", "7", "7-", "-7", "7-1-2", "+7-1", "7- 1", "7-1\n", "٧-١", "7-" + "9" * 5_000])
+def test_an_origin_that_is_no_position_is_none(origin: str) -> None:
+    """Any producer can write that header, and must not end the worker of a partition by it."""
+    log = Both()
+    (status,) = log.send([point("alpha", 0.8, 100), point("alpha", 5, 100)], at=100, origin=origin)[1:]
+    assert status.id == f"0-0-0-0-{digits('default/alpha')}"
+    log.tick(101, origin=origin)
+    assert log.engine.position == 1
+
+
 def test_ids_of_one_log_are_unique() -> None:
     """Arrays of several subjects with refused items, gaps and ticks: no id twice."""
     log = Both(config(time={"max_age": "7d"}))

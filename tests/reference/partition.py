@@ -228,9 +228,9 @@ class Reference:
         ]
 
     def _position(self, offset: int, origin: str | None) -> Position:
-        if origin is None:
+        partition, _, number = (origin or "").partition("-")
+        if not (origin and origin.isascii() and partition.isdigit() and number.isdigit() and len(partition) < 10 and len(number) < 19):
             return Position(self.partition, offset, str(offset))
-        partition, number = origin.split("-")
         return Position(int(partition), int(number), number)
 
     def _names(self, subject: Subject) -> dict[str, Any]:

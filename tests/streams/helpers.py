@@ -91,9 +91,9 @@ def dump(kafka: str, topic: str, partitions: int = DEFAULT_PARTITIONS) -> list[l
 
 
 def headers_of(message: Message) -> dict[str, bytes]:
-    """A message's headers."""
+    """A message's headers, but for those with a null value."""
     listed: Any = message.headers() or ()
-    return dict(listed)
+    return {name: value for name, value in listed if value is not None}
 
 
 def bodies(kafka: str, namespace: str) -> dict[str, Config]:

@@ -142,7 +142,7 @@ def test_a_log_whose_beginning_is_gone_is_read_from_what_there_is(kafka: str, na
 
 
 def test_awkward_records(kafka: str, namespace: str, tmp_path: Path) -> None:
-    """A 10,000-point array, 1 MB of rubbish, empty values, unknown kinds and compressed batches pass in order."""
+    """A 10,000-point array, 1 MB of rubbish, empty values, unknown kinds, headers that say nothing and compressed batches pass in order."""
     topic = full_name(namespace, POINTS)
     place = partition_for(b"default/big", DEFAULT_PARTITIONS)
     with WorkerProcess(kafka, namespace, tmp_path) as worker:
@@ -158,6 +158,10 @@ def test_awkward_records(kafka: str, namespace: str, tmp_path: Path) -> None:
             producer.produce(topic, None, b"default/big", place, timestamp=at + 10_000)
             producer.produce(topic, b"x", None, place, timestamp=at + 10_000, headers={"kind": b"command"})
             producer.produce(topic, point % (at + 20_000), b"default/big", place, timestamp=at + 20_000, headers={"other": b"1"})
+            odds: list[dict[str, str | bytes | None]] = [{"origin": b"bogus"}, {"kind": b""}]
+            odds += [{name: None} for name in ("origin", "kind", "encoding", "redrive")]
+            for odd in odds:
+                producer.produce(topic, point % (at + 20_000), b"default/big", place, timestamp=at + 20_000, headers=odd)
             producer.flush()
         expected = check(kafka, namespace)
     assert sum(b'"undecodable"' in said.value for said in expected.values()) == 8
