@@ -196,5 +196,5 @@ def _point(item: Any) -> Point | BadPoint:
         item = {**item, "value": math.inf if item["value"] > 0 else -math.inf}
     try:
         return msgspec.convert(item, Point)
-    except (msgspec.ValidationError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:  # a ValidationError, or a name with half a surrogate pair
         return BadPoint("invalid", str(error))

@@ -254,6 +254,12 @@ def test_too_many_items_of_any_kind_are_refused_together(message: bytes, encodin
     assert (refused.value.reason, str(refused.value)) == ("too_many_points", "10001 points in one message, at most 10000")
 
 
+def test_a_name_with_half_a_surrogate_pair_costs_only_its_item() -> None:
+    """JSON can write it, UTF-8 cannot."""
+    good = json.dumps(GOOD).encode()
+    assert reasons(Both().send(b'[{"\\ud800":null},%b]' % good, at=100)) == ["invalid"]
+
+
 def test_an_empty_array_says_nothing() -> None:
     """It holds no point and is no error."""
     assert Both().send([], at=100) == []
