@@ -6,6 +6,7 @@ import time
 from html import escape
 from typing import Any
 
+import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
@@ -15,7 +16,8 @@ from litestar.response import Redirect
 from gateway import commands, living_reads, publish, reads
 from gateway.app import Gateway
 from gateway.docs import PlainDocs
-from gateway.errors import problem
+from gateway.errors import Problem, problem
+from gateway.hosts import Hosts
 from gateway.pages import CONTENT_SECURITY_POLICY, INDEX, MISSING, Asset, Pages
 
 PAGES = ("pulse",)
@@ -35,11 +37,13 @@ class Front:
     def __init__(self, gateway: Gateway, app: Litestar) -> None:
         self._gateway = gateway
         self._app = app
+        self._hosts = Hosts(gateway.settings.host, gateway.settings.hosts)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One request or connection."""
+        allowed = self._hosts.allow(scope["headers"])
         if scope["type"] == "websocket":
-            if scope["path"] == "/ws":
+            if scope["path"] == "/ws" and allowed:
                 await self._gateway.socket(scope, receive, send)
             else:
                 await receive()
@@ -56,11 +60,19 @@ class Front:
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            await (self._app if allowed else _misdirected)(scope, receive, answer)
         finally:
             route = scope.get("path_template") or "other"
             self._gateway.metrics.requests.labels(route, str(status)).inc()
             self._gateway.metrics.latency.labels(route).observe(time.perf_counter() - begun)
+
+
+async def _misdirected(_scope: Any, _receive: Any, send: Any) -> None:
+    """Answers a request that is addressed to somebody else."""
+    body = msgspec.json.encode(Problem(421, "Host: expected an address, localhost, or a name given with --allow-host"))
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 421, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def build(gateway: Gateway) -> Front:

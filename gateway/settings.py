@@ -63,6 +63,7 @@ class Settings:
         clickhouse: HTTP address, `http://HOST:PORT`; the password never appears in logs or representations.
         namespaces: prefixes of topics that are shown; points go to the first.
         config: the configuration that judges, until the topic `config` names a newer one.
+        hosts: names under which it answers besides addresses and `localhost`; none: any, if it listens beyond loopback.
         explain: recomputes a verdict; None: the endpoint answers 501.
         web: folder of the built pages.
         ready: called once with the port when the gateway listens.
@@ -74,6 +75,7 @@ class Settings:
     config: Config
     host: str = "127.0.0.1"
     port: int = 8080
+    hosts: tuple[str, ...] = ()
     clickhouse_user: str = "iskra"
     clickhouse_password: str = field(default="", repr=False)
     explain: Explain | None = None

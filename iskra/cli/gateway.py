@@ -38,7 +38,17 @@ from schemas.topics import LIVE_NAMESPACE
     "--host", default="127.0.0.1", show_default=True, help="Address to listen on. There is no log-in: beyond loopback put a proxy in front."
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port to listen on.")
-def command(kafka: str, clickhouse: str, namespaces: tuple[str, ...], directory: Path | None, host: str, port: int) -> None:
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    envvar="ISKRA_ALLOW_HOST",
+    metavar="NAME",
+    help="A name under which a proxy serves it; may be repeated. On loopback only addresses, localhost and these are answered.",
+)
+def command(
+    kafka: str, clickhouse: str, namespaces: tuple[str, ...], directory: Path | None, host: str, port: int, hosts: tuple[str, ...]
+) -> None:
     """HTTP API, WebSocket and the live pages.
 
     A broker or store that is away is told by /readyz and waited for. SIGTERM: what was taken is flushed, then exit 0.
@@ -59,6 +69,7 @@ def command(kafka: str, clickhouse: str, namespaces: tuple[str, ...], directory:
         config=config,
         host=host,
         port=port,
+        hosts=hosts,
         clickhouse_user=CLICKHOUSE_USER,
         clickhouse_password=clickhouse_password(),
         explain=explainer(kafka),

@@ -34,6 +34,7 @@ def main() -> None:
             namespaces=tuple(options["namespaces"]),
             config=config_files.load(Path(options["config"]) if options.get("config") else None),
             port=options["port"],
+            hosts=tuple(options.get("hosts", ())),
             clickhouse_user=CLICKHOUSE_USER,
             clickhouse_password=clickhouse_password(),
             explain=explain if options.get("explain") else None,
