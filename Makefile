@@ -19,7 +19,7 @@ help: ## List the targets
 
 setup: tools $(STAMPS)/python $(STAMPS)/kafka $(STAMPS)/web processors ## Python environment, Kafka's jars, web build; again: a second
 
-demo: setup ## Everything, with simulated subjects to watch: http://127.0.0.1:8080
+demo: setup ## Everything, with simulated subjects to watch: http://127.0.0.1:8080/pulse?namespace=demo
 	@exec .venv/bin/iskra demo
 
 test: setup ## Every test, against real Kafka and the real ClickHouse engine

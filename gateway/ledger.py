@@ -23,6 +23,7 @@ LINGER_MS = 2
 MESSAGE_TIMEOUT_MS = 4000
 """How long the producer tries; a second less than a request waits (`Limits.ack`), so that the request learns of it."""
 QUEUE_KBYTES = 128 * 1024
+QUEUE_MESSAGES = 100_000
 PROBE_S = 0.9
 
 
@@ -58,6 +59,7 @@ class Ledger:
             "message.timeout.ms": MESSAGE_TIMEOUT_MS,
             "message.max.bytes": MAX_MESSAGE_BYTES,
             "queue.buffering.max.kbytes": QUEUE_KBYTES,
+            "queue.buffering.max.messages": QUEUE_MESSAGES,
             "reconnect.backoff.max.ms": 200,
             "retry.backoff.max.ms": 200,
             "socket.connection.setup.timeout.ms": 5000,
@@ -157,9 +159,11 @@ class Ledger:
         """Sends all records and returns once the broker has acknowledged every one: the offset of that acknowledged last (−1: none).
 
         Raises:
-            Busy: the queue is full; those already taken may still be written.
+            Busy: the queue has no room for all of them; none is written, unless it is full of bytes.
             Away: one was not acknowledged within `within` seconds; each may or may not have been written.
         """
+        if len(self._producer) + len(records) > QUEUE_MESSAGES:
+            raise Busy
         done: asyncio.Future[int] = self._loop.create_future()
         waiting = _Waiting(len(records), lambda error, offset: self._call(_resolve, done, error, offset))
         producer = self._producer
