@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -170,7 +172,7 @@ class Stack:
                 )
             )
         for namespace in settings.namespaces:
-            await asyncio.to_thread(ensure_topics, running.kafka, namespace, settings.partitions)
+            await _left_alone(ensure_topics, running.kafka, namespace, settings.partitions)
 
     async def _start_store(self, running: Running) -> None:
         if self.settings.clickhouse is None:
@@ -264,6 +266,35 @@ class Stack:
     def hurry(self) -> None:
         """Makes a `stop` that is under way kill what still runs."""
         self._supervisor.hurry()
+
+
+async def _left_alone(work: Callable[..., None], *arguments: Any) -> None:
+    """Does blocking work in a thread of its own; cancelled, it leaves the thread to itself, and the process may end before it.
+
+    An executor's thread would be waited for: a Ctrl-C that took the broker away meanwhile took 20 s.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def tell(error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            work(*arguments)
+        except Exception as raised:  # noqa: BLE001 - handed on to who waits
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(tell, error)
+
+    threading.Thread(target=run, name=work.__name__, daemon=True).start()
+    await done
 
 
 def _stop_order(names: Sequence[str]) -> list[list[str]]:
