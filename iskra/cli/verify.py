@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from iskra.cli import BadInput, Unreachable
-from iskra.cli.commanding import time_option
+from iskra.cli.commanding import instant, time_option
 from iskra.settings import CLICKHOUSE_USER, clickhouse_option, clickhouse_password, json_option, kafka_option, namespace_option
 from iskra.verification.compare import Range, Report, compare_partition
 from iskra.verification.points import count_points
@@ -36,6 +36,8 @@ def command(kafka: str, clickhouse: str, namespace: str, since: str | None, unti
     Exit code 1 and the first differences unless all match.
     """
     first, last = time_option(since, "--from"), time_option(until, "--to")
+    if first is not None and last is not None and first >= last:
+        raise BadInput(f"--to: expected a time later than --from, {instant(first)}, got {instant(last)}")
     within = None if first is None and last is None else Range(first or 0, last if last is not None else 1 << 62)
     try:
         report = _verify(kafka, None if no_store else clickhouse, namespace, within)

@@ -82,6 +82,7 @@ class Expected:
     `required`: ids whose outputs must stand, as the worker has committed past them; `allowed`: all; both as id →
     (topic, bytes). `end` is the end of the log when it was read: what later records caused is not judged.
     `latest` and `possible`: of each `tenant/subject/metric` the id that `slo.current` must end with, and those that it may.
+    `whole`: all that the log gives is in `allowed`, not only what a range of times asks for.
     """
 
     required: set[str] = field(default_factory=set)
@@ -89,6 +90,7 @@ class Expected:
     latest: dict[bytes, str | None] = field(default_factory=dict)
     possible: dict[bytes, set[str | None]] = field(default_factory=dict)
     end: int = 0
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def compare_partition(
             found[identity] = value
             wanted = expected.allowed.get(identity)
             if wanted is None:
-                if within is None:
+                if expected.whole:
                     report.tell(Difference("unexpected", topic, partition, identity, None, value.decode("utf-8", "replace")))
             elif wanted != (topic, value):
                 report.tell(
@@ -160,7 +162,7 @@ def _expect(
     within: Range | None,
 ) -> Expected:
     first, end, committed = bounds
-    expected = Expected(end=end)
+    expected = Expected(end=end, whole=within is None)
     times: dict[int, int] = {}
 
     def counted() -> Iterator[Record]:

@@ -134,6 +134,8 @@ class StoreReader:
         topic: str, partition: int, messages: dict[str, bytes], rows: dict[str, tuple[Any, ...]], expected: Expected, report: Report
     ) -> None:
         place = f"ClickHouse {_VIEWS[topic]}"
+        if not expected.whole:
+            rows = {identity: row for identity, row in rows.items() if identity in expected.allowed}
         report.rows += len(rows)
         for identity, value in messages.items():
             row = rows.get(identity)

@@ -22,7 +22,7 @@ from iskra.settings import CLICKHOUSE_PASSWORD_ENV
 from iskra.verification.for_gateway import explainer
 from schemas.topics import ALERTS, BUDGET, ESCALATIONS, HEADER_BY, HEADER_ID, SIGNALS, STATUS, VOICES, full_name
 from tests.sink.helpers import SinkProcess
-from tests.streams.helpers import Load, WorkerProcess, dump, headers_of, statuses_on_topic, wait_for
+from tests.streams.helpers import START_MS, Load, WorkerProcess, dump, headers_of, statuses_on_topic, wait_for
 
 pytestmark = [pytest.mark.kafka, pytest.mark.store]
 
@@ -85,6 +85,11 @@ def test_what_ran_matches_and_any_change_of_it_is_told(kafka: str, judged: str, 
         assert report["points"] > 5_000
         living = {BUDGET, SIGNALS, VOICES, ALERTS, ESCALATIONS} & report["by_topic"].keys()
         assert {SIGNALS, ALERTS, ESCALATIONS} <= living
+        times = ("--from", str(START_MS + 20_000), "--to", str(START_MS + 40_000))
+        asked = ("verify", "--kafka", kafka, "--clickhouse", store.url, "--namespace", judged, *times)
+        code, part = _iskra(*asked, password=store.password)
+        assert (code, part["result"], part["differences"]) == (0, "match", [])
+        assert 50 < part["rows"] == part["outputs"] < report["outputs"]
     finally:
         sink.stop()
 
@@ -178,3 +183,11 @@ def test_a_broker_that_is_away_is_said_so() -> None:
     )
     assert done.returncode == 3
     assert "Kafka at 127.0.0.1:1" in done.stderr
+
+
+def test_a_range_that_holds_no_time_is_refused() -> None:
+    """Nothing would be compared, and that matches always. It is said before anybody is asked."""
+    command = [sys.executable, "-m", "iskra", "verify", "--kafka", "127.0.0.1:1", "--no-store"]
+    done = subprocess.run([*command, "--from", "2000", "--to", "1000"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--to: expected a time later than --from" in done.stderr
