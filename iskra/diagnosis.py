@@ -153,7 +153,7 @@ class Diagnosis:
     def configuration(self) -> Finding:
         """Whether the configuration is valid."""
         try:
-            config = config_files.load(self.config)
+            config = config_files.load_all(self.config)
         except config_files.ConfigError as error:
             return bad("configuration", str(error), "mend the line, then iskra config check")
         return good("configuration", f"valid, {len(config.metrics)} metrics with a ladder")
