@@ -32,7 +32,7 @@ from iskra.cli.up import REFUSED
 from iskra.client import ClientError, Message
 from iskra.driver import BehindError, WorkerProgress
 from iskra.logs import to_stderr
-from iskra.settings import json_option
+from iskra.settings import FiniteRange, json_option
 from iskra.stack.errors import StackError
 from iskra.stack.stack import Running, StackSettings
 from schemas.config import Config, config_hash
@@ -80,7 +80,7 @@ def list_(config_dir: Path | None, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--offline", "alone", is_flag=True, help="The engine alone, in memory: about a second, no broker.")
 @click.option(
-    "--speed", type=click.FloatRange(0.1), default=None, help="Virtual seconds a second; by default as fast as the worker follows."
+    "--speed", type=FiniteRange(0.1), default=None, help="Virtual seconds a second; by default as fast as the worker follows."
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of noise and of the variation between runs.")
 @click.option("--seeds", type=click.IntRange(1), default=None, metavar="N", help="The engine alone for the seeds 1 … N, in parallel.")
