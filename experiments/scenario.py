@@ -270,5 +270,7 @@ def load_states(directory: Path | None = None) -> dict[str, str | None]:
 def _read(file: Path, kind: Any) -> Any:
     try:
         return msgspec.convert(yaml.safe_load(file.read_text(encoding="utf-8")), kind, dec_hook=decode_hook)
+    except RecursionError:
+        raise ScenarioError(f"{file}: expected lists and mappings nested less deeply") from None
     except (OSError, yaml.YAMLError, msgspec.ValidationError, ValueError) as error:
-        raise ScenarioError(f"{file}: {error}") from None
+        raise ScenarioError(f"{file}: {' '.join(str(error).split())}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,18 @@ from typing import Any
 import msgspec
 
 from iskra import living_files
-from iskra.yaml_files import ConfigError, compose, convert, line_of
+from iskra.yaml_files import ConfigError, compose, convert, line_of, read
 from processors.catalogue import UNJUDGED
 from schemas.config import Config, Judging, Metric, has_ladder, judging_of
 from schemas.points import METRIC_NAME
 
-__all__ = ["DEFAULT_DIR", "THRESHOLDS", "ConfigError", "load", "parse"]
+__all__ = ["DEFAULT_DIR", "THRESHOLDS", "ConfigError", "load", "load_all", "parse"]
 
 THRESHOLDS = "slo-thresholds-matrix.yml"
+SUBJECT_MODEL = "subject-model.yml"
+STATES = "states.yml"
+FILES = (THRESHOLDS, *living_files.FILES.values(), "notify.yml", SUBJECT_MODEL, STATES)
+"""What is read of a directory, beside its scenarios."""
 DEFAULT_DIR = Path(__file__).resolve().parent.parent / "config"
 
 _PRIORITIES = ("P2", "P1", "P0")
@@ -29,17 +34,49 @@ def load(directory: Path | None = None) -> Config:
     `living: null` in the thresholds leaves it off: statuses alone.
 
     Raises:
-        ConfigError: a file is missing, is no YAML, has an unknown key, a wrong type or bounds out of order.
+        ConfigError: a file is missing or of an unknown name, is no YAML, has an unknown key, a wrong type or bounds out of order.
     """
+    refuse_unknown(directory or DEFAULT_DIR)
     file = (directory or DEFAULT_DIR) / THRESHOLDS
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{file}:1: {error.strerror}; expected the file {THRESHOLDS} in the directory") from None
+    text = read(file, f"expected the file {THRESHOLDS} in the directory")
     config, is_switched_off = _parse(text, str(file))
     if is_switched_off:
         return config
     return msgspec.structs.replace(config, living=living_files.load(directory or DEFAULT_DIR, DEFAULT_DIR, config))
+
+
+def load_all(directory: Path | None = None) -> Config:
+    """As `load`, and every other file of the directory is read, too: those of notifications, simulated subjects and scenarios.
+
+    Raises:
+        ConfigError: as `load`, of any of them.
+    """
+    from experiments import scenario
+    from iskra import notify_config
+
+    config = load(directory)
+    notify_config.load(directory)
+    try:
+        for file, read_it in ((SUBJECT_MODEL, scenario.load_model), (STATES, scenario.load_states)):
+            if ((directory or DEFAULT_DIR) / file).exists():
+                read_it(directory)
+        for name in scenario.names(directory):
+            scenario.load(name, directory)
+    except scenario.ScenarioError as error:
+        raise ConfigError(str(error)) from None
+    return config
+
+
+def refuse_unknown(directory: Path) -> None:
+    """A mistyped name would be passed over, and the file that comes with Iskra taken in its place.
+
+    Raises:
+        ConfigError: the directory has a YAML file that nobody reads.
+    """
+    for file in sorted(path for pattern in ("*.yml", "*.yaml") for path in directory.glob(pattern)):
+        if file.name not in FILES and not file.name.startswith("."):
+            (nearest,) = difflib.get_close_matches(file.name, FILES, n=1, cutoff=0.0)
+            raise ConfigError(f"{file}:1: nobody reads a file of this name; is it {nearest}? Expected are {', '.join(FILES)}")
 
 
 def parse(text: str, name: str) -> Config:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from iskra.yaml_files import ConfigError, compose, convert, place_of
+from iskra.yaml_files import ConfigError, compose, convert, place_of, read
 from processors.budget import MetricBudget, WindowSpec
 from processors.calendar import Calendar
 from processors.catalogue import VITALS, Catalogue
@@ -93,10 +93,7 @@ def _read(directory: Path, default: Path, name: str) -> tuple[str, str]:
     file = directory / name
     if not file.exists():
         file = default / name
-    try:
-        return str(file), file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}:1: {getattr(error, 'strerror', None) or error}") from None
+    return str(file), read(file)
 
 
 def unfit(config: Config) -> str | None:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from iskra.config_files import DEFAULT_DIR
-from iskra.yaml_files import ConfigError, compose, convert, line_of
+from iskra.config_files import DEFAULT_DIR, refuse_unknown
+from iskra.yaml_files import ConfigError, compose, convert, line_of, read
 from schemas.living import Alerts
 from sinks.notify.settings import Adapter, Delivery, EmailAdapter, NotifyConfig
 
@@ -29,11 +29,7 @@ class _File:
         if not path.exists():
             path = DEFAULT_DIR / file
         self.name = str(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{path}:1: {error.strerror}; expected the file {file}") from None
-        self.root, self.data = compose(text, self.name)
+        self.root, self.data = compose(read(path, f"expected the file {file}"), self.name)
 
     def convert(self, model: Any) -> Any:
         """The file as `model`."""
@@ -48,8 +44,9 @@ def load(directory: Path | None = None) -> NotifyConfig:
     """The configuration of notifications in `directory`, checked against the chains of `escalation.yml` there.
 
     Raises:
-        ConfigError: no YAML, an unknown key, a wrong type, a channel or a person of a chain that leads nowhere.
+        ConfigError: no YAML, a file of an unknown name, an unknown key, a wrong type, a channel or a person of a chain that leads nowhere.
     """
+    refuse_unknown(directory or DEFAULT_DIR)
     file = _File(directory, NOTIFY)
     adapters = file.data.get("adapters") if isinstance(file.data, dict) else None
     if isinstance(adapters, dict):

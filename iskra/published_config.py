@@ -40,9 +40,9 @@ def in_force(kafka: str, namespace: str) -> dict[int, str | None]:
     try:
         found: dict[int, str | None] = {}
         partitions = _partitions(consumer, kafka, topic)
-        committed = asyncio.run(_committed(kafka, f"{namespace}.worker", topic))
+        commits = asyncio.run(committed(kafka, f"{namespace}.worker", topic))
         for partition in partitions:
-            offset, known = committed.get(partition, (0, None))
+            offset, known = commits.get(partition, (0, None))
             for message in _records(consumer, kafka, topic, partition, offset):
                 if dict(message.headers() or ()).get(HEADER_KIND) == KIND_CONFIG:
                     known = (message.value() or b"").decode("ascii", "replace")
@@ -109,8 +109,12 @@ def publish(kafka: str, namespace: str, config: Config) -> dict[int, int]:
     return dict(sorted(offsets.items()))
 
 
-async def _committed(kafka: str, group: str, topic: str) -> dict[int, tuple[int, str | None]]:
-    """What the workers of `group` committed of `topic`: offset and configuration by partition."""
+async def committed(kafka: str, group: str, topic: str) -> dict[int, tuple[int, str | None]]:
+    """What the workers of `group` committed of `topic`: offset and configuration by partition.
+
+    Raises:
+        NotReachableError: the broker does not answer.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka, request_timeout_ms=int(ANSWER_TIMEOUT_S * 1000))
     deadline = time.monotonic() + ANSWER_TIMEOUT_S
     try:

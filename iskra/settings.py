@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ PASSWORD_FILE = "clickhouse.password"  # noqa: S105 - the name of a file
 CLICKHOUSE_USER = "iskra"
 CLICKHOUSE_PASSWORD_ENV = "ISKRA_CLICKHOUSE_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 CLICKHOUSE_PASSWORD_FILE_ENV = "ISKRA_CLICKHOUSE_PASSWORD_FILE"  # noqa: S105 - likewise
+
+NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,200}\Z")
+"""What Kafka takes in a topic's name, with room for what stands behind it."""
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -42,6 +47,27 @@ def clickhouse_password(data: Path | None = None) -> str:
         return ""
 
 
+class FiniteRange(click.FloatRange):
+    """A range of numbers; click's own takes NaN, which is never beyond a bound, and an open one takes infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number that an option was given."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+def legal_namespace(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
+    """The callback of an option that takes a namespace, or several: refuses, exit code 2, what cannot begin a topic's name."""
+    from iskra.cli import BadInput
+
+    for name in (value,) if isinstance(value, str) else value:
+        if NAMESPACE.match(name) is None:
+            raise BadInput(f"--namespace: expected up to 200 letters, digits, dots, dashes and underscores, got {name!r}")
+    return value
+
+
 kafka_option: Decorator = click.option(
     "--kafka", envvar="ISKRA_KAFKA", default=DEFAULT_KAFKA, show_default=True, metavar="HOST:PORT", help="Kafka bootstrap address."
 )
@@ -54,7 +80,13 @@ clickhouse_option: Decorator = click.option(
     help=f"ClickHouse HTTP address; the password comes from {CLICKHOUSE_PASSWORD_ENV}.",
 )
 namespace_option: Decorator = click.option(
-    "--namespace", envvar="ISKRA_NAMESPACE", default=LIVE_NAMESPACE, show_default=True, metavar="NAME", help="Prefix of the topics' names."
+    "--namespace",
+    envvar="ISKRA_NAMESPACE",
+    default=LIVE_NAMESPACE,
+    show_default=True,
+    metavar="NAME",
+    callback=legal_namespace,
+    help="Prefix of the topics' names.",
 )
 partitions_option: Decorator = click.option(
     "--partitions",

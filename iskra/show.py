@@ -118,7 +118,7 @@ class Show:
         """What an earlier run left: a status that does not change is not repeated, so it stands on `slo.current` alone."""
         with Consumer(self._kafka, CURRENT, namespace=self._namespace, until_end=True) as consumer:
             for message in consumer:
-                if isinstance(message.value, SloStatus):
+                if isinstance(message.value, SloStatus) and message.value.subject in SUBJECTS:
                     self._watch.learn(message.value)
 
     def _start_second(self, wall_s: float | None) -> int:
@@ -136,6 +136,8 @@ class Show:
             time.sleep(0.001)  # the lock is not fair: let the other thread have it
 
     def _feed(self, status: SloStatus) -> None:
+        if status.subject not in SUBJECTS:
+            return  # an earlier demonstration's own, which fall silent: they are nobody of this one
         self._narrator.verdict(self._watch.feed(status), status)
 
     def _at_barrier(self, consumer: Consumer, second: int, stories: Iterator[Story], enough: Callable[[], bool]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,20 +19,43 @@ class ConfigError(ValueError):
     """A configuration that is refused as a whole; the text is `FILE:LINE: FIELD: what was expected`."""
 
 
+def read(file: Path, expected: str = "expected a file that can be read") -> str:
+    """The text of a file; `expected` is told where it cannot be had.
+
+    Raises:
+        ConfigError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}:1: {error.strerror}; {expected}") from None
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file}:{line}: expected text in UTF-8, got the byte 0x{raw[error.start]:02x}") from None
+
+
 def compose(text: str, name: str) -> tuple[Any, Any]:
     """The YAML's nodes (for lines) and its data; `name` stands for the file in errors.
 
     Raises:
-        ConfigError: it is no YAML, or has a key twice.
+        ConfigError: it is no YAML, is nested too deeply, or has a key twice.
     """
+    line = 1
     try:
         loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
-        data = None if root is None else loader.construct_document(root)
+        try:
+            root = loader.get_single_node()
+            data = None if root is None else loader.construct_document(root)
+        finally:
+            line = int(loader.line) + 1
+        refuse_duplicate_keys(root, name)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ConfigError(f"{name}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}") from None
-    refuse_duplicate_keys(root, name)
+    except RecursionError:
+        raise ConfigError(f"{name}:{line}: expected lists and mappings nested less deeply") from None
     return root, data
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from schemas.config import Config, config_hash
 directory_argument = click.argument("directory", required=False, type=click.Path(path_type=Path), metavar="[DIR]")
 
 
-def _load(directory: Path | None) -> Config:
+def _load(directory: Path | None, load: Callable[[Path | None], Config] = config_files.load) -> Config:
     try:
-        return config_files.load(directory)
+        return load(directory)
     except config_files.ConfigError as error:
         raise BadInput(str(error)) from None
 
@@ -29,15 +30,21 @@ def _say(as_json: bool, document: dict[str, Any], text: str) -> None:
 
 @click.group()
 def command() -> None:
-    """Check the configuration in DIR (default: the one that comes with Iskra), compare it with what runs, publish it."""
+    """Check the configuration in DIR (default: the one that comes with Iskra), compare it with what runs, publish it.
+
+    Example: iskra config check config
+    """
 
 
 @command.command(epilog="Example: iskra config check config")
 @directory_argument
 @json_option
 def check(directory: Path | None, as_json: bool) -> None:
-    """Exit 0 if the files are valid, else 2 with file, line, field and what was expected."""
-    config = _load(directory)
+    """Exit 0 if the files are valid, also those of notifications and scenarios, else 2 with file, line, field and what was expected.
+
+    Secrets that notify.yml names are not asked for: they belong to where it runs.
+    """
+    config = _load(directory, config_files.load_all)
     name = config_hash(config)
     metrics = list(config.metrics)
     _say(as_json, {"valid": True, "hash": name, "metrics": metrics}, f"valid: {name}, metrics {', '.join(metrics)}")

@@ -28,7 +28,7 @@ from iskra.demo import STORIES, SUBJECTS, Change, Report, Story
 from iskra.driver import BehindError, WorkerProgress
 from iskra.dry_run import DryRun, Told
 from iskra.logs import to_stderr
-from iskra.settings import DEFAULT_DATA, json_option, partitions_option
+from iskra.settings import DEFAULT_DATA, FiniteRange, json_option, partitions_option
 from iskra.show import Show, UnrestError
 from iskra.stack.errors import StackError
 from iskra.stack.stack import Running, Stack, StackSettings
@@ -52,12 +52,12 @@ MARKS = {"OK": ("●", "green"), "WARN": ("▲", "yellow"), "BLOCK": ("■", "re
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(0.1, 1000),
+    type=FiniteRange(0.1, 1000),
     default=None,
     help="Virtual seconds a second; verdicts are the same. By default 20 for the dry run (7 minutes), 1 for drifts.",
 )
 @click.option(
-    "--duration", type=click.FloatRange(0, min_open=True), metavar="S", help="End after so many seconds, when the story that runs is over."
+    "--duration", type=FiniteRange(0, min_open=True), metavar="S", help="End after so many seconds, when the story that runs is over."
 )
 @click.option("--check", is_flag=True, help="Exit 1 unless everything that was announced happened; without --duration one story is told.")
 @click.option(

@@ -37,7 +37,9 @@ def command(
     partitions: int | None,
     as_json: bool,
 ) -> None:
-    """Look at tools, ports, disk, configuration, broker, topics, tables; say how to mend what is wrong.
+    """Look at tools, ports, disk, configuration, running parts, broker, topics, workers, tables; say how to mend what is wrong.
+
+    Of a log whose judging is behind, it is watched for 20 s whether it goes on.
 
     Exit 0: all is well, 1: something is wrong, 3: a part cannot be reached.
     """

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import math
+import os
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +36,7 @@ from iskra.cli.up import REFUSED
 from iskra.client import ClientError, Message
 from iskra.driver import BehindError, WorkerProgress
 from iskra.logs import to_stderr
-from iskra.settings import json_option
+from iskra.settings import FiniteRange, json_option
 from iskra.stack.errors import StackError
 from iskra.stack.stack import Running, StackSettings
 from schemas.config import Config, config_hash
@@ -79,9 +83,7 @@ def list_(config_dir: Path | None, as_json: bool) -> None:
 @command.command("run", epilog="Example: iskra experiment run stagnation-creative --speed 100 --out run")
 @click.argument("name")
 @click.option("--offline", "alone", is_flag=True, help="The engine alone, in memory: about a second, no broker.")
-@click.option(
-    "--speed", type=click.FloatRange(0.1), default=None, help="Virtual seconds a second; by default as fast as the worker follows."
-)
+@click.option("--speed", type=FiniteRange(0.1), default=None, help="Virtual seconds a second; by default as fast as the worker follows.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of noise and of the variation between runs.")
 @click.option("--seeds", type=click.IntRange(1), default=None, metavar="N", help="The engine alone for the seeds 1 … N, in parallel.")
 @click.option("--processes", type=click.IntRange(1), default=None, help="For --seeds; by default one a core.")
@@ -119,6 +121,10 @@ def run(
         scenario, model, states = scenarios.load(name, config_dir), scenarios.load_model(config_dir), scenarios.load_states(config_dir)
     except (ScenarioError, config_files.ConfigError) as error:
         raise BadInput(str(error)) from None
+    if seeds is None:
+        out = out or DEFAULT_OUT / name / f"seed-{seed}"
+    if out is not None:
+        _make(out)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if seeds is not None:
         with Bar(console=console, transient=True) as bar:
@@ -137,9 +143,28 @@ def run(
         by = "broker and worker"
     outcomes = judge(scenario, journal)
     which = Run(name, seed, experiment.T0, config_hash(config), by)
-    files = report.write(out or DEFAULT_OUT / name / f"seed-{seed}", which, scenario, config, journal, outcomes)
+    assert out is not None
+    with _writing(out):
+        files = report.write(out, which, scenario, config, journal, outcomes)
     equal = None if alone else _equals(journal, offline.run(scenario, model, config, states, seed=seed, start=experiment.T0))
     _tell(which, scenario, journal, outcomes, files, equal, as_json)
+
+
+def _make(out: Path) -> None:
+    """Makes the directory before the run, which would be lost if nothing of it could be written."""
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """What hinders writing into `out` is told in one line, exit code 2."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(f"--out: {out}: {error.strerror}; expected a directory that can be written") from None
 
 
 def _through(
@@ -242,8 +267,8 @@ def _tell_many(name: str, results: list[SeedResult], out: Path | None, as_json: 
         "results": msgspec.to_builtins(results),
     }
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / f"{name}-seeds.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+        with _writing(out):
+            (out / f"{name}-seeds.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
     if as_json:
         print_json(document)
     else:

@@ -8,7 +8,7 @@ import click
 
 from iskra import config_files, logs
 from iskra.cli import BadInput
-from iskra.settings import CLICKHOUSE_USER, clickhouse_option, clickhouse_password, kafka_option
+from iskra.settings import CLICKHOUSE_USER, clickhouse_option, clickhouse_password, kafka_option, legal_namespace
 from schemas.topics import LIVE_NAMESPACE
 
 
@@ -23,6 +23,7 @@ from schemas.topics import LIVE_NAMESPACE
     default=(LIVE_NAMESPACE,),
     show_default=True,
     metavar="NAME",
+    callback=legal_namespace,
     help="Prefix of the topics that are shown; may be repeated. Points go to the first.",
 )
 @click.option(

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from iskra.cli import BadInput, Unreachable
 from iskra.client import BufferFull, ClientError, InvalidPoint, NotAcknowledged, Point, Producer
 from iskra.client.files import BadFile, BadLine, Chunk, Format, format_of, read_csv, read_ndjson, read_parquet
-from iskra.settings import json_option, kafka_option, namespace_option
+from iskra.settings import FiniteRange, json_option, kafka_option, namespace_option
 from schemas.points import BadPoint, parse_ts
 
 _SHOWN = 20
@@ -53,8 +53,8 @@ class Summary(msgspec.Struct):
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--format", "kind", type=click.Choice(["ndjson", "csv", "parquet"]), help="Default: by the file's name, else ndjson.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Points a second at the most.")
-@click.option("--speed", type=click.FloatRange(0, min_open=True), help="By the points' own times, so many times as fast.")
+@click.option("--rate", type=FiniteRange(0, min_open=True), help="Points a second at the most.")
+@click.option("--speed", type=FiniteRange(0, min_open=True), help="By the points' own times, so many times as fast.")
 @click.option("--strict", is_flag=True, help="Stop at the first line that is refused (exit code 2).")
 @kafka_option
 @namespace_option

@@ -12,7 +12,7 @@ import msgspec
 from iskra import config_files, notify_config
 from iskra.cli import BadInput, Unreachable
 from iskra.logs import to_stderr
-from iskra.settings import DEFAULT_DATA, partitions_option
+from iskra.settings import DEFAULT_DATA, legal_namespace, partitions_option
 from iskra.stack.errors import DataDirError, MissingToolError, PortInUseError, StackError, TopicMismatchError
 from iskra.stack.stack import Stack, StackSettings
 from schemas.topics import LIVE_NAMESPACE
@@ -42,7 +42,14 @@ REFUSED = (DataDirError, MissingToolError, PortInUseError, TopicMismatchError)
     metavar="DIR",
     help="Configuration in place of the built-in one.",
 )
-@click.option("--namespace", "namespaces", multiple=True, metavar="NAME", help="A namespace beside the live one; may be repeated.")
+@click.option(
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    metavar="NAME",
+    callback=legal_namespace,
+    help="A namespace beside the live one; may be repeated.",
+)
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from iskra.cli import BadInput, Unreachable
-from iskra.cli.commanding import time_option
+from iskra.cli.commanding import instant, time_option
 from iskra.settings import CLICKHOUSE_USER, clickhouse_option, clickhouse_password, json_option, kafka_option, namespace_option
 from iskra.verification.compare import Range, Report, compare_partition
 from iskra.verification.points import count_points
@@ -34,8 +34,14 @@ def command(kafka: str, clickhouse: str, namespace: str, since: str | None, unti
 
     Compared is what the workers have committed; what they are at just now may be there or not, but must be right.
     Exit code 1 and the first differences unless all match.
+
+    Once retention has cut the log's beginning, outputs of records that are gone are not looked at. Outputs of subjects that may
+    be older than the log, and that the log does not give or gives otherwise, cannot be recomputed: a note counts them, and they
+    are no differences. Subjects first heard of when those of before the cut are forgotten (`expire_after`) are compared in full.
     """
     first, last = time_option(since, "--from"), time_option(until, "--to")
+    if first is not None and last is not None and first >= last:
+        raise BadInput(f"--to: expected a time later than --from, {instant(first)}, got {instant(last)}")
     within = None if first is None and last is None else Range(first or 0, last if last is not None else 1 << 62)
     try:
         report = _verify(kafka, None if no_store else clickhouse, namespace, within)
@@ -67,7 +73,7 @@ def _verify(kafka: str, clickhouse: str | None, namespace: str, within: Range | 
                 def told(number: int, task: Any = task, partition: int = partition) -> None:
                     progress.update(task, description=f"partition {partition}: {number:,} records")
 
-                recomputation = Recomputation(namespace, partition, log.partitions, configurations, log.first_marker(partition))
+                recomputation = Recomputation(namespace, partition, log.partitions, configurations, log.start(partition))
                 expected = compare_partition(log, partition, recomputation, report, told, within)
                 if store is not None:
                     store.compare(partition, expected, report)
@@ -88,6 +94,7 @@ def _told(report: Report) -> dict[str, Any]:
         "records": report.records,
         "outputs": report.outputs,
         "by_topic": report.by_topic,
+        "uncertain": report.uncertain,
         "duplicates": report.duplicates,
         "rows": report.rows,
         "points": report.points,

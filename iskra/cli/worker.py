@@ -10,7 +10,7 @@ import click
 
 from iskra import config_files
 from iskra.cli import BadInput
-from iskra.settings import kafka_option, metrics_host_option, metrics_port_option, namespace_option, partitions_option
+from iskra.settings import FiniteRange, kafka_option, metrics_host_option, metrics_port_option, namespace_option, partitions_option
 
 
 @click.command()
@@ -36,7 +36,7 @@ from iskra.settings import kafka_option, metrics_host_option, metrics_port_optio
 @click.option("--ticks/--no-ticks", default=None, help="Whether this worker appends ticks; by default where it is live.")
 @click.option(
     "--checkpoint-every",
-    type=click.FloatRange(0.1, 3600),
+    type=FiniteRange(0.1, 3600),
     default=5.0,
     show_default=True,
     metavar="SECONDS",

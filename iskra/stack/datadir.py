@@ -54,13 +54,20 @@ class DataDir:
         kill_leftovers(self.path)
 
     def password(self) -> str:
-        """The store's password: made once, kept in a file that its owner alone can read."""
+        """The store's password: made once, kept in a file that its owner alone can read.
+
+        Raises:
+            DataDirError: the file can be neither read nor written.
+        """
         file = self.path / PASSWORD_FILE
-        with contextlib.suppress(FileExistsError):
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as out:
-                out.write(secrets.token_urlsafe(24))
-        return file.read_text().strip()
+        try:
+            known = file.read_text().strip() if file.exists() else ""
+            if not known:  # an empty file is what a full disk left of one
+                known = secrets.token_urlsafe(24)
+                write_whole(file, known.encode(), 0o600)
+        except OSError as error:
+            raise DataDirError(f"{file}: {error.strerror}; expected a file that can be read and written") from None
+        return known
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Replaces the file that says what runs here."""
@@ -74,10 +81,12 @@ class DataDir:
             self._lock = None
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replaces a file whole or not at all: after a kill or on a full disk the old one is still there."""
+def write_whole(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Replaces a file whole or not at all: after a kill or on a full disk the old one is still there. `mode`: less the umask."""
     fresh = path.with_name(path.name + ".new")
-    fresh.write_bytes(data)
+    fresh.unlink(missing_ok=True)  # its mode may be another one
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
+        out.write(data)
     fresh.replace(path)
 
 

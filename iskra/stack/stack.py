@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV, clickhouse_password
 from iskra.stack import ports, probes
 from iskra.stack.datadir import DataDir
@@ -36,6 +38,9 @@ BACKGROUND_NICE = 10
 """Niceness of store and reporter, for which nobody waits by the millisecond: the store works in bursts, and a verdict under way
 passes eight threads, each of which might find the processor taken. With 15 the store still keeps pace with a full path, but
 starts slowly on a crowded machine; with the sink behind, too, the sink took a minute to return after a kill."""
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +132,10 @@ class Stack:
             await self.stop()
             raise
         self.ready_s = time.monotonic() - self._started
-        self._write_run()
+        try:
+            self._write_run()
+        except OSError as error:  # a full disk: everything runs all the same, and has been told but for how long it took
+            log.error("what runs could not be told", error=str(error))
 
     async def _start(self) -> None:
         settings = self.settings

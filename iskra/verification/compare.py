@@ -1,4 +1,8 @@
-"""Compares what the engine alone says with what stands on the output topics, id by id (semantics §7, "What is promised")."""
+"""Compares what the engine alone says with what stands on the output topics, id by id (semantics §7, "What is promised").
+
+Once retention has cut the log's beginning, not everything can be recomputed: what is uncertain (`iskra.verification.cut`) is
+counted apart and makes no difference, and outputs whose record is no longer kept are not looked at.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from iskra.verification.cut import Cut, cause
 from iskra.verification.reading import LogReader
 from iskra.verification.recompute import Recomputation
 from processors.engine import Record
@@ -50,6 +55,7 @@ class Report:
     """What was compared: `records` of the log, `outputs` that had to stand, `rows` and `points` in ClickHouse.
 
     `duplicates` stand on the topics more than once, with the same id and the same bytes, which harms nobody.
+    `uncertain` are outputs that a cut log does not give, or gives otherwise, and that may rest on what it has lost.
     """
 
     namespace: str
@@ -59,6 +65,7 @@ class Report:
     duplicates: int = 0
     rows: int = 0
     points: int = 0
+    uncertain: int = 0
     differing: int = 0
     differences: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -82,13 +89,20 @@ class Expected:
     `required`: ids whose outputs must stand, as the worker has committed past them; `allowed`: all; both as id →
     (topic, bytes). `end` is the end of the log when it was read: what later records caused is not judged.
     `latest` and `possible`: of each `tenant/subject/metric` the id that `slo.current` must end with, and those that it may.
+    `whole`: all that the log gives is in `allowed`, not only what a range of times asks for. `cut`: what of it is certain.
     """
 
+    cut: Cut
     required: set[str] = field(default_factory=set)
     allowed: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     latest: dict[bytes, str | None] = field(default_factory=dict)
     possible: dict[bytes, set[str | None]] = field(default_factory=dict)
     end: int = 0
+    whole: bool = True
+
+    def sure(self, identity: str) -> bool:
+        """Whether an output of this id must be as the log gives it."""
+        return self.cut.sure(identity, self.end)
 
 
 @dataclass(frozen=True)
@@ -114,40 +128,66 @@ def compare_partition(
     """
     committed = log.committed(partition)
     ends = {topic: log.ends(topic, partition) for topic in (*OUTPUT_TOPICS, CURRENT)}
-    first, end = log.ends(POINTS, partition)
-    if first > 0:
-        report.notes.append(f"partition {partition}: the log begins at offset {first}; what depends on older records cannot be recomputed")
-    expected = _expect(log, partition, recomputation, (first, end, committed), report, progress, within)
+    _, end = log.ends(POINTS, partition)
+    cut = recomputation.cut
+    expected = _expect(log, partition, recomputation, (cut.start.offset, end, committed), report, progress, within)
+    uncertain = report.uncertain
     found: dict[str, bytes] = {}
+    begins: dict[str, int] = {}
     for topic in OUTPUT_TOPICS:
         low, high = ends[topic]
+        if low > 0 and cut.start.offset > 0:
+            begins[topic] = end  # retention cuts the outputs, too, and not at the same record
         for message in log.messages(topic, partition, low, high):
             headers = headers_of(message)
             if HEADER_BY in headers:
                 continue
             identity = headers.get(HEADER_ID, b"").decode()
+            if begins.get(topic) == end:
+                begins[topic] = cause(identity) or 0
+            if cut.gone(identity):
+                continue
             value = message.value() or b""
+            told = _text(value)
             if identity in found:
                 report.duplicates += 1
                 if found[identity] == value:
                     continue
+                if not expected.sure(identity):  # whatever the log gives, it gives one thing
+                    report.tell(Difference("differs", topic, partition, identity, _text(found[identity]), told))
+                    continue
             found[identity] = value
             wanted = expected.allowed.get(identity)
             if wanted is None:
-                if within is None:
-                    report.tell(Difference("unexpected", topic, partition, identity, None, value.decode("utf-8", "replace")))
+                if expected.whole:
+                    _tell(expected, report, Difference("unexpected", topic, partition, identity, None, told))
             elif wanted != (topic, value):
-                report.tell(
-                    Difference(
-                        "differs", topic, partition, identity, wanted[1].decode("utf-8", "replace"), value.decode("utf-8", "replace")
-                    )
-                )
+                _tell(expected, report, Difference("differs", topic, partition, identity, _text(wanted[1]), told))
     for identity in expected.required - found.keys():
         topic, value = expected.allowed[identity]
-        report.tell(Difference("lost", topic, partition, identity, value.decode("utf-8", "replace"), None))
+        lost = Difference("lost", topic, partition, identity, _text(value), None)
+        _tell(expected, report, lost, sure=(cause(identity) or 0) > begins.get(topic, -1))
     if within is None:
         _compare_current(log, partition, ends[CURRENT], expected, report)
+    if cut.start.offset > 0:
+        report.notes.append(_cut_note(partition, recomputation, report.uncertain - uncertain))
     return expected
+
+
+def _tell(expected: Expected, report: Report, difference: Difference, *, sure: bool = True) -> None:
+    """Tells a difference, if it is one; else it counts as uncertain, and ClickHouse is not asked for it either."""
+    if sure and expected.cut.sure(difference.id, expected.end):
+        report.tell(difference)
+    else:
+        report.uncertain += 1
+        expected.required.discard(difference.id)
+
+
+def _cut_note(partition: int, recomputation: Recomputation, uncertain: int) -> str:
+    start = f"partition {partition}: {recomputation.cut.told()}"
+    if recomputation.engine is None:
+        return f"{start}, and neither a marker nor a checkpoint tells the configuration in force there: nothing is recomputed"
+    return f"{start}: {uncertain:,} outputs are uncertain"
 
 
 def _expect(
@@ -160,7 +200,7 @@ def _expect(
     within: Range | None,
 ) -> Expected:
     first, end, committed = bounds
-    expected = Expected(end=end)
+    expected = Expected(recomputation.cut, end=end, whole=within is None)
     times: dict[int, int] = {}
 
     def counted() -> Iterator[Record]:
@@ -206,8 +246,20 @@ def _compare_current(log: LogReader, partition: int, ends: tuple[int, int], expe
         last[message.key() or b""] = None if tombstone else headers_of(message).get(HEADER_ID, b"").decode()
     for key, possible in expected.possible.items():
         if last.get(key) not in possible:
-            told = sorted(identity or "gone" for identity in possible)
-            report.tell(Difference("stale", CURRENT, partition, key.decode("utf-8", "replace"), " or ".join(told), last.get(key)))
+            told = " or ".join(sorted(identity or "gone" for identity in possible))
+            _tell_current(expected, report, key, Difference("stale", CURRENT, partition, _text(key), told, last.get(key)))
     for key in last.keys() - expected.possible.keys():
-        if last[key] is not None:
-            report.tell(Difference("unexpected", CURRENT, partition, key.decode("utf-8", "replace"), None, last[key]))
+        identity = last[key]
+        if identity is not None and not expected.cut.gone(identity):
+            _tell_current(expected, report, key, Difference("unexpected", CURRENT, partition, _text(key), None, identity))
+
+
+def _tell_current(expected: Expected, report: Report, key: bytes, difference: Difference) -> None:
+    if expected.cut.sure_of(key.rpartition(b"/")[0]):
+        report.tell(difference)
+    else:
+        report.uncertain += 1
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from iskra.verification.compare import OUTPUT_TOPICS
+from iskra.verification.cut import Cut
 from iskra.verification.reading import LogReader
 from iskra.verification.recompute import Recomputation
 from processors.engine import Output, Record
@@ -58,7 +59,8 @@ def explain(log: LogReader, identity: str) -> Explanation:
     if partition >= log.partitions:
         raise NotAnId(f"{identity}: partition {partition}, but there are {log.partitions}")
     topic, stands = _standing(log, partition, identity)
-    computed = _recompute(log, partition, offset, identity, _subject_of(stands))
+    recomputation = Recomputation(log.namespace, partition, log.partitions, log.configurations(), log.start(partition))
+    computed = _recompute(log, recomputation, partition, offset, identity, _subject_of(stands))
     told = None if computed is None else msgspec.json.encode(computed.value)
     return Explanation(
         identity,
@@ -66,7 +68,7 @@ def explain(log: LogReader, identity: str) -> Explanation:
         None if stands is None else msgspec.json.decode(stands),
         None if told is None else msgspec.json.decode(told),
         stands is not None and stands == told,
-        _difference(stands, told),
+        _difference(identity, stands, told, recomputation.cut),
     )
 
 
@@ -78,8 +80,7 @@ def _standing(log: LogReader, partition: int, identity: str) -> tuple[str | None
     return None, None
 
 
-def _recompute(log: LogReader, partition: int, offset: int, identity: str, subject: bytes) -> Output | None:
-    recomputation = Recomputation(log.namespace, partition, log.partitions, log.configurations(), log.first_marker(partition))
+def _recompute(log: LogReader, recomputation: Recomputation, partition: int, offset: int, identity: str, subject: bytes) -> Output | None:
     first, end = log.ends(POINTS, partition)
     wanted = log.records(partition, first, min(end, offset + 1)) if offset < end else log.records(partition, first, end)
     for at, outputs, _ in recomputation.outputs(only(wanted, subject, offset)):
@@ -105,16 +106,17 @@ def _subject_of(stands: bytes | None) -> bytes:
     return name.encode() if isinstance(name, str) and name.isascii() else b""
 
 
-def _difference(stands: bytes | None, told: bytes | None) -> str | None:
+def _difference(identity: str, stands: bytes | None, told: bytes | None, cut: Cut) -> str | None:
     if stands == told:
         return None if stands is not None else "neither on a topic nor in the log (is it older than what is kept?)"
+    if cut.gone(identity):
+        return f"the record that caused it is no longer kept: the log begins at offset {cut.start.offset:,}"
+    unless = f" ({cut.told()})" if cut.start.offset > 0 else ""
     if stands is None:
-        return "the log gives this output, but it does not stand on its topic"
+        return f"the log gives this output, but it does not stand on its topic{unless}"
     if told is None:
-        return "it stands on its topic, but the log does not give it"
+        return f"it stands on its topic, but the log{' as it is kept' if unless else ''} does not give it{unless}"
     there, here = msgspec.json.decode(stands), msgspec.json.decode(told)
     names = [name for name in there if there.get(name) != here.get(name)]
-    return (
-        "; ".join(f"{name}: stands {there.get(name)!r}, recomputed {here.get(name)!r}" for name in names)
-        or "the same fields in other bytes"
-    )
+    differing = "; ".join(f"{name}: stands {there.get(name)!r}, recomputed {here.get(name)!r}" for name in names)
+    return (differing or "the same fields in other bytes") + unless

@@ -8,12 +8,12 @@ from iskra.verification.compare import Difference, Expected, Report
 from iskra.verification.reading import LogReader
 from iskra.verification.store import STATELESS_REASONS, StoreReader
 from schemas.points import TIMED_POINTS, BadPoint, split
-from schemas.topics import DEAD_LETTERS, POINTS
+from schemas.topics import DEAD_LETTERS
 
 
 def count_points(log: LogReader, store: StoreReader, partition: int, expected: Expected, report: Report) -> None:
     """Compares the number of well-formed points that the log holds, as far as it is committed, with that in ClickHouse."""
-    first, _ = log.ends(POINTS, partition)
+    first = expected.cut.start.offset
     committed = log.committed(partition)
     wanted = sum(_items(record.value, record.encoding) for record in log.records(partition, first, committed) if record.kind is None)
     for topic, value in expected.allowed.values():
@@ -21,7 +21,7 @@ def count_points(log: LogReader, store: StoreReader, partition: int, expected: E
             letter = msgspec.json.decode(value)
             if letter["reason"] in STATELESS_REASONS and letter["offset"] < committed:
                 wanted -= 1
-    found = store.await_points(partition, committed, wanted)
+    found = store.await_points(partition, first, committed, wanted)
     report.points += found
     if found != wanted:
         kind = "lost" if found < wanted else "unexpected"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from iskra.published_config import committed
+from iskra.stack.errors import NotReachableError
+from iskra.verification.cut import Start
 from processors.engine import Record
 from schemas.config import Config, from_json
 from schemas.topics import CONFIG, HEADER_ENCODING, HEADER_KIND, HEADER_ORIGIN, HEADER_REDRIVE, POINTS, full_name
@@ -62,9 +66,21 @@ class LogReader:
                 return max(0, int(found.offset))
         return 0
 
-    def first_marker(self, partition: int) -> str | None:
-        """The configuration that the first marker of a partition names; None: no worker has had it yet."""
-        return beginning(self.kafka, full_name(self.namespace, POINTS), partition)[1]
+    def start(self, partition: int) -> Start:
+        """Where a partition's log begins, and under which configuration: that of its first marker, which stands for all before it.
+
+        A log that has lost its markers to retention has had no change since: the commit tells which configuration is in force.
+        """
+        topic = full_name(self.namespace, POINTS)
+        first, named = beginning(self.kafka, topic, partition)
+        if first == 0 or named is not None:
+            return Start(first, named, known=first == 0)
+        try:
+            # not by the client above: it gives metadata with whatever stands behind them in memory
+            _, named = asyncio.run(committed(self.kafka, f"{self.namespace}.worker", topic)).get(partition, (0, None))
+        except NotReachableError as error:
+            raise BrokerUnreachable(str(error)) from None
+        return Start(first, named, known=named is not None)
 
     def records(self, partition: int, first: int, end: int) -> Iterator[Record]:
         """The records first … end − 1 of a partition of the points topic."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from iskra.verification.cut import Cut, Start
 from processors.engine import Output, PartitionEngine, Record
 from schemas.config import Config
-from schemas.topics import LIVE_NAMESPACE, POINTS, full_name
+from schemas.topics import KIND_CONFIG, LIVE_NAMESPACE, POINTS, full_name
 
 
 class UnknownConfiguration(LookupError):
@@ -20,16 +21,17 @@ class Recomputation:
 
     Args:
         namespace: whose log. partition, partitions: which of how many. configurations: bodies by hash.
-        first: the configuration that the first marker of the log names; None: there is none, so nothing was judged.
+        start: where the log begins; without a configuration nothing was judged, or nobody knows any more by what.
     """
 
-    def __init__(self, namespace: str, partition: int, partitions: int, configurations: dict[str, Config], first: str | None) -> None:
+    def __init__(self, namespace: str, partition: int, partitions: int, configurations: dict[str, Config], start: Start) -> None:
         self._topic = full_name(namespace, POINTS)
         self._live = namespace == LIVE_NAMESPACE
         self._partition = partition
         self._partitions = partitions
         self._configurations = configurations
-        self._first = first
+        self.cut = Cut(start, max((config.time.expire_after for config in configurations.values()), default=0))
+        """What is certain of what the last run gave."""
         self.engine: PartitionEngine | None = None
         """The engine of the last run; None: nothing was judged yet."""
 
@@ -39,12 +41,13 @@ class Recomputation:
         Raises:
             UnknownConfiguration: a marker's body is not known.
         """
-        if self._first is None:
+        if self.cut.start.config is None:
             return
         engine = self.engine = PartitionEngine(
-            self._body(self._first), topic=self._topic, partition=self._partition, partitions=self._partitions, live=self._live
+            self._body(self.cut.start.config), topic=self._topic, partition=self._partition, partitions=self._partitions, live=self._live
         )
         for record in records:
+            self.cut.follow(engine, record.offset, record.kind == KIND_CONFIG.decode())
             outputs = engine.apply(record, self._body)
             forgotten = engine.forgotten()
             if outputs or forgotten:

@@ -88,7 +88,7 @@ def why_not(log: LogReader, name: str, tenant: str, subject: str, at: int | None
     key = subject_key(tenant, subject)
     partition = partition_for(key, log.partitions)
     bodies = log.configurations()
-    recomputation = Recomputation(log.namespace, partition, log.partitions, bodies, log.first_marker(partition))
+    recomputation = Recomputation(log.namespace, partition, log.partitions, bodies, log.start(partition))
     first, end = log.ends(POINTS, partition)
     records = only(log.records(partition, first, end), subject.encode() if subject.isascii() else b"", -1)
     for _ in recomputation.outputs(_until(records, at)):

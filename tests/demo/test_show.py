@@ -115,6 +115,23 @@ def test_the_show_tells_what_the_topic_says(kafka: str, worker: SmallWorker, nam
     assert last_tick(kafka, namespace) > first_ticks
 
 
+def test_what_an_earlier_demonstration_left_is_nobody_else(kafka: str, worker: SmallWorker, namespace: str) -> None:
+    """Its subjects fall silent, and so UNKNOWN, in the middle of a story: that is no stray, and is not told."""
+
+    def left(second: int) -> list[Timed]:
+        ts = second * 1000 - 500
+        return [Timed(ts, Point(subject="alpha-T", metric="clarity", value=0.8 + second % 7 / 1000, ts=ts))]
+
+    drive(LogWriter(kafka, namespace), left, worker, start=START, seconds=20, speed=float("inf"))
+    notes = Notes()
+    reports = Show(kafka, namespace, worker, notes, speed=1000).run(iter(STORIES[:1]), lambda: False, wall_s=1)
+    assert [(report.happened, report.strays) for report in reports] == [(True, [])]
+    assert {change.subject for change in notes.changes} == set(SUBJECTS)
+    with Consumer(kafka, "slo.status", namespace=namespace, until_end=True) as consumer:
+        levels = [m.value.level for m in consumer if isinstance(m.value, SloStatus) and m.value.subject == "alpha-T"]
+    assert levels[-1] == "UNKNOWN"
+
+
 def test_a_stopped_show_ends(kafka: str, worker: SmallWorker, namespace: str) -> None:
     """Ctrl-C in the middle of a story: no report, no error."""
     show = Show(kafka, namespace, worker, Notes(), speed=50)

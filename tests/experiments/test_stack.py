@@ -120,6 +120,22 @@ def test_what_is_refused() -> None:
         assert "expected one of" in done.output or "for a run through the stack" in done.output
 
 
+@pytest.mark.parametrize("how", [["--offline"], ["--seeds", "2"], ["--kafka", "127.0.0.1:1"]])
+def test_a_directory_that_cannot_be_made_is_told_before_the_run(how: list[str]) -> None:
+    """Exit code 2 and one line, before anything is computed that would be lost."""
+    done = CliRunner().invoke(root, ["experiment", "run", "chaos-storm", *how, "--out", "/proc/x"])
+    assert (done.exit_code, len(done.output.splitlines())) == (2, 1), done.output
+    assert done.output.startswith("Error: --out: /proc/x: ")
+
+
+def test_files_that_cannot_be_written_are_told(tmp_path: Path) -> None:
+    """What stands in the way of one of them."""
+    (tmp_path / "dry_run_20251106_1318_log.md").mkdir()
+    done = CliRunner().invoke(root, ["experiment", "run", "chaos-storm", "--offline", "--out", str(tmp_path)])
+    assert done.exit_code == 2
+    assert f"--out: {tmp_path}: Is a directory" in done.output
+
+
 def test_many_seeds_tell_their_share(tmp_path: Path) -> None:
     """`--seeds N`: exit 0 where at least 95 % pass, a summary in --out."""
     done = CliRunner().invoke(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from iskra import notify_config
 from iskra.cli import root
 from iskra.config_files import DEFAULT_DIR, THRESHOLDS, ConfigError, load, parse
+from iskra.diagnosis import Diagnosis
 from processors.catalogue import Catalogue
 
 TEXT = (DEFAULT_DIR / THRESHOLDS).read_text(encoding="utf-8")
@@ -104,3 +107,59 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """A directory without the file is told which file it lacks."""
     with pytest.raises(ConfigError, match=rf"{THRESHOLDS}:1: No such file or directory; expected the file"):
         load(tmp_path)
+
+
+DEEP = "[" * 5000
+NOT_UTF8 = b"# first line\n# l\xf6dne\n"
+
+
+@pytest.mark.parametrize("name", [THRESHOLDS, "signals.yml", "notify.yml", "subject-model.yml", "states.yml", "scenarios/chaos-storm.yml"])
+@pytest.mark.parametrize(("raw", "told"), [(NOT_UTF8, "0xf6"), (DEEP.encode(), "nested less deeply")])
+def test_a_file_that_is_no_text_or_nested_without_end_is_refused(tmp_path: Path, name: str, raw: bytes, told: str) -> None:
+    """Exit code 2 and one line that names the file, and the line where it is known; of every file in the directory."""
+    shutil.copytree(DEFAULT_DIR, tmp_path / "config")
+    file = tmp_path / "config" / name
+    file.write_bytes(raw)
+    result = CliRunner().invoke(root, ["config", "check", str(tmp_path / "config")])
+    assert (result.exit_code, len(result.output.splitlines())) == (2, 1), result.output
+    assert str(file) in result.output
+    assert told in result.output
+    if name in (THRESHOLDS, "signals.yml", "notify.yml"):
+        assert f"{file}:{2 if raw is NOT_UTF8 else 1}: " in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("notify.yml", "channels: {slack: [nowhere]}\nadapters: {}\n", "notify.yml:1: channels.slack: expected adapters that stand below"),
+        ("subject-model.yml", "pain: 3\n", "subject-model.yml: "),
+        ("states.yml", "- a\n- b\n", "states.yml: "),
+        ("scenarios/mine.yml", "title: Mine\n", "mine.yml: "),
+    ],
+)
+def test_every_file_of_the_directory_is_checked(tmp_path: Path, name: str, text: str, told: str) -> None:
+    """Also those that the engine does not read; `doctor` says the same."""
+    shutil.copytree(DEFAULT_DIR, tmp_path / "config")
+    assert CliRunner().invoke(root, ["config", "check", str(tmp_path / "config")]).exit_code == 0
+    (tmp_path / "config" / name).write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(root, ["config", "check", str(tmp_path / "config")])
+    assert result.exit_code == 2
+    assert told in result.output
+    doctor = Diagnosis(data=tmp_path, kafka=None, clickhouse=None, namespace="t", config=tmp_path / "config", port=1, partitions=None)
+    found = doctor.configuration()
+    assert not found.ok
+    assert told in found.detail
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("voices-trigger.yml", "voices-triggers.yml"), ("notify.yaml", "notify.yml")])
+def test_a_file_that_nobody_reads_is_refused(tmp_path: Path, name: str, nearest: str) -> None:
+    """A mistyped name would be passed over in silence, and the file that comes with Iskra taken in its place."""
+    (tmp_path / THRESHOLDS).write_text(TEXT, encoding="utf-8")
+    (tmp_path / ".hidden.yml").write_text("", encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("", encoding="utf-8")
+    load(tmp_path)
+    (tmp_path / name).write_text("", encoding="utf-8")
+    for read in (load, notify_config.load):
+        with pytest.raises(ConfigError) as caught:
+            read(tmp_path)
+        assert str(caught.value).startswith(f"{tmp_path / name}:1: nobody reads a file of this name; is it {nearest}?")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 import stat
 import subprocess
@@ -14,6 +16,7 @@ import pytest
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV, clickhouse_password
 from iskra.stack.datadir import DataDir, kill_leftovers, read_run
 from iskra.stack.errors import DataDirError
+from iskra.stack.stack import Stack, StackSettings
 from iskra.stack.supervisor import STACK_ENV
 
 SLEEPER = [sys.executable, "-c", "import sys, time; print('up', flush=True); time.sleep(600)"]
@@ -67,6 +70,54 @@ def test_the_password_is_made_once_and_is_its_owners_alone(tmp_path: Path, monke
     assert stat.S_IMODE((tmp_path / "clickhouse.password").stat().st_mode) == 0o600
     monkeypatch.setenv(CLICKHOUSE_PASSWORD_ENV, "given")
     assert clickhouse_password(tmp_path) == "given"
+
+
+def test_a_password_that_a_full_disk_cut_off_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing stands under its name until it is whole, and an empty file is none; that it cannot be made is told in one line."""
+
+    class FullDisk:
+        def __enter__(self) -> FullDisk:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            os.close(self.handle)
+
+        def __init__(self, handle: int, mode: str) -> None:
+            assert mode.startswith("w")
+            self.handle = handle
+
+        def write(self, _data: bytes | str) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file = tmp_path / "clickhouse.password"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdopen", FullDisk)
+        with pytest.raises(DataDirError, match=rf"^{file}: No space left on device; expected"):
+            DataDir(tmp_path).password()
+    assert not file.exists()
+    file.write_text("\n")
+    file.chmod(0o644)
+    password = DataDir(tmp_path).password()
+    assert len(password) >= 32
+    assert file.read_text() == password
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_disk_that_is_full_once_all_runs_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs cannot be told just then; it runs all the same, and stops in order."""
+
+    async def nothing(_stack: Stack) -> None: ...
+
+    def full(_stack: Stack) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def story() -> None:
+        async with Stack(StackSettings(data=tmp_path)) as stack:
+            assert stack.ready_s > 0
+
+    monkeypatch.setattr(Stack, "_start", nothing)
+    monkeypatch.setattr(Stack, "_write_run", full)
+    asyncio.run(story())
 
 
 def test_what_runs_is_told_only_while_it_runs(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from confluent_kafka.admin import AdminClient
 from gateway.settings import Explanation
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV
 from iskra.verification.for_gateway import explainer
-from schemas.topics import ALERTS, BUDGET, ESCALATIONS, HEADER_BY, HEADER_ID, SIGNALS, STATUS, VOICES, full_name
+from schemas.topics import ALERTS, BUDGET, ESCALATIONS, HEADER_BY, HEADER_ID, POINTS, SIGNALS, STATUS, VOICES, WINDOWS, full_name
 from tests.sink.helpers import SinkProcess
-from tests.streams.helpers import Load, WorkerProcess, dump, headers_of, statuses_on_topic, wait_for
+from tests.streams.helpers import START_MS, Load, WorkerProcess, dump, headers_of, statuses_on_topic, wait_for
 
 pytestmark = [pytest.mark.kafka, pytest.mark.store]
 
@@ -36,6 +36,7 @@ def _iskra(*arguments: str, password: str = "") -> tuple[int, dict[str, Any]]:
         check=False,
     )
     assert done.returncode in (0, 1), done.stderr
+    assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 
 
@@ -65,6 +66,10 @@ def _any_status(kafka: str, namespace: str) -> Any:
     return next(message for messages in dump(kafka, full_name(namespace, STATUS)) for message in messages)
 
 
+def _last_status(kafka: str, namespace: str) -> Any:
+    return dump(kafka, full_name(namespace, STATUS))[0][-1]
+
+
 def _has_views(store: Any, namespace: str) -> bool:
     client = clickhouse_connect.get_client(dsn=store.url, username=store.user, password=store.password)
     try:
@@ -85,6 +90,11 @@ def test_what_ran_matches_and_any_change_of_it_is_told(kafka: str, judged: str, 
         assert report["points"] > 5_000
         living = {BUDGET, SIGNALS, VOICES, ALERTS, ESCALATIONS} & report["by_topic"].keys()
         assert {SIGNALS, ALERTS, ESCALATIONS} <= living
+        times = ("--from", str(START_MS + 20_000), "--to", str(START_MS + 40_000))
+        asked = ("verify", "--kafka", kafka, "--clickhouse", store.url, "--namespace", judged, *times)
+        code, part = _iskra(*asked, password=store.password)
+        assert (code, part["result"], part["differences"]) == (0, "match", [])
+        assert 50 < part["rows"] == part["outputs"] < report["outputs"]
     finally:
         sink.stop()
 
@@ -120,6 +130,55 @@ def test_what_ran_matches_and_any_change_of_it_is_told(kafka: str, judged: str, 
     code, report = _iskra(*plain)
     assert code == 1
     assert [difference["kind"] for difference in report["differences"]].count("lost") >= 1
+
+
+def _cut(kafka: str, topic: str, before: dict[int, int]) -> None:
+    """Takes away the records below these offsets of the partitions, as retention does."""
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for future in admin.delete_records([TopicPartition(topic, *place) for place in before.items()]).values():
+        future.result(30)
+
+
+def test_a_log_that_retention_has_cut_is_recomputed_as_far_as_it_goes(kafka: str, judged: str, store: Any, tmp_path: Path) -> None:
+    """Its one marker is gone; the commit tells the configuration. What rests on the lost records is told, and is no difference."""
+    sink = SinkProcess(store, kafka, judged, tmp_path / "sink.log").start()
+    points = full_name(judged, POINTS)
+    ends = {number: len(messages) for number, messages in enumerate(dump(kafka, points))}
+    verify = ("verify", "--kafka", kafka, "--namespace", judged, "--clickhouse", store.url)
+    try:
+        wait_for(lambda: "started" in (tmp_path / "sink.log").read_text() and _has_views(store, judged), "the sink's tables")
+        whole = _iskra(*verify, password=store.password)[1]
+        cuts = {number: end // 2 for number, end in ends.items()}
+        _cut(kafka, points, cuts)
+        code, report = _iskra(*verify, password=store.password)
+    finally:
+        sink.stop()
+    assert (code, report["result"], report["differences"]) == (0, "match", [])
+    assert report["records"] == sum(ends.values()) - sum(cuts.values())
+    assert whole["points"] / 3 < report["points"] < whole["points"]
+    assert report["uncertain"] > 0
+    assert [f"the log begins at offset {cut:,}" in note for cut, note in zip(cuts.values(), report["notes"], strict=True)] == [True] * 4
+
+    # a window of a record that is gone, and of some that are kept: what rests on the lost ones is said to
+    said = [headers_of(message)[HEADER_ID].decode() for message in dump(kafka, full_name(judged, WINDOWS))[0]]
+    before = [identity for identity in said if int(identity.split("-")[1]) < cuts[0]]
+    after = said[len(before) :]
+    explained = [_iskra("explain", one, "--kafka", kafka, "--namespace", judged)[1] for one in (before[-1], *after[::8], after[-1])]
+    assert explained[0]["difference"] == f"the record that caused it is no longer kept: the log begins at offset {cuts[0]:,}"
+    assert {found["match"] for found in explained[1:]} == {True, False}
+    rest = [found["difference"] for found in explained[1:] if not found["match"]]
+    assert all("what depends on older records cannot be recomputed" in difference for difference in rest)
+
+    # what no record can have caused, and what says two things at once, differ all the same
+    status = _any_status(kafka, judged)
+    producer = Producer({"bootstrap.servers": kafka})
+    for forged in (b"0-999999-0-0-0000000000000000", headers_of(_last_status(kafka, judged))[HEADER_ID]):
+        headers: Any = [(HEADER_ID, forged)]
+        producer.produce(full_name(judged, STATUS), b"{}", status.key(), 0, headers=headers)
+    assert producer.flush(30) == 0
+    code, report = _iskra("verify", "--kafka", kafka, "--namespace", judged, "--no-store")
+    assert code == 1
+    assert sorted(difference["kind"] for difference in report["differences"]) == ["differs", "unexpected"]
 
 
 def test_explain_recomputes_one_verdict(kafka: str, judged: str) -> None:
@@ -178,3 +237,11 @@ def test_a_broker_that_is_away_is_said_so() -> None:
     )
     assert done.returncode == 3
     assert "Kafka at 127.0.0.1:1" in done.stderr
+
+
+def test_a_range_that_holds_no_time_is_refused() -> None:
+    """Nothing would be compared, and that matches always. It is said before anybody is asked."""
+    command = [sys.executable, "-m", "iskra", "verify", "--kafka", "127.0.0.1:1", "--no-store"]
+    done = subprocess.run([*command, "--from", "2000", "--to", "1000"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--to: expected a time later than --from" in done.stderr
