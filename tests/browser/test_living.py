@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -13,13 +12,12 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DEADLINE_S, ROOT, Stack, eventually
+from tests.browser.conftest import DEADLINE_S, ROOT, Stack, eventually, shot
 from tests.browser.test_pulse import AXE, fresh, healthy, now_ms, points
 
 pytestmark = [pytest.mark.browser, pytest.mark.kafka, pytest.mark.store]
 
 OpenPage = Callable[..., Page]
-SHOTS = os.environ.get("ISKRA_SHOTS")
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +32,6 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, list[str]
         ("worker", ["--config", str(config)]),
         ("notify", ["sink", "notify", "--namespace", "NAMESPACE", "--data", data]),
     ]
-
-
-def shot(page: Page, name: str) -> None:
-    """Keeps a picture where somebody wants to look at them."""
-    if SHOTS:
-        Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
 
 
 def stagnant(stack: Stack) -> str:
@@ -247,7 +238,7 @@ def test_cut_off_nothing_can_be_pressed(stack: Stack, open_page: OpenPage) -> No
     page = open_page(f"?subject={subject}")
     button = page.get_by_test_id("alerts").get_by_role("button", name="Acknowledge").first
     expect(button).to_be_enabled()
-    stack.kill_gateway()
+    stack.kill("gateway")
     try:
         expect(button).to_be_disabled()
         shot(page, "lost-light")

@@ -26,6 +26,8 @@ export const en = {
   parts: {
     kafka: "The broker cannot be reached: nothing new arrives until it is back.",
     clickhouse: "The store cannot be reached: the past is not shown until it is back.",
+    worker: (subject: string, since: string) =>
+      `Points of ${subject} arrive and nobody judges them: its levels are those of ${since}.`,
   },
 
   list: {
@@ -48,6 +50,7 @@ export const en = {
     copied: "Copied",
   },
 
+  was: (level: string) => `was ${level}`,
   level: { OK: "OK", WARN: "WARN", BLOCK: "BLOCK", UNKNOWN: "UNKNOWN" },
   reason: {
     impossible: "impossible values",
@@ -91,6 +94,7 @@ export const en = {
     noPoints: "no points",
     lastSeen: (value: string, when: string) => `last ${value} at ${when}`,
     noRule: "no rule",
+    unjudged: (since: string) => `not judged since ${since}`,
     loading: "fetching the past…",
     failed: "The past could not be fetched; new points are drawn as they come.",
     chart: (metric: string, lo: string, hi: string, now: string) =>

@@ -74,7 +74,12 @@ export function Hero({ focus, row, view, now, labels, onOpen }: Props) {
       <div class="needs">
         {needy.map((s) => (
           <button type="button" key={s.metric} class="bare" onClick={() => onOpen(s.id)}>
-            <Chip level={s.level} priority={s.priority} lead={namesOf(s.metric, labels[s.metric], language)[0]} />
+            <Chip
+              level={s.level}
+              priority={s.priority}
+              lead={namesOf(s.metric, labels[s.metric], language)[0]}
+              stale={view.unjudged !== null}
+            />
           </button>
         ))}
       </div>

@@ -85,6 +85,7 @@ export function List({ pulse, onSelect, onNamespace }: Props) {
   const current = shown.findIndex(
     (row) => focus !== null && row.tenant === focus.tenant && row.subject === focus.subject,
   );
+  const stale = focus !== null && focus.windows.unjudged(pulse.heard()) !== null;
   const first = Math.max(0, Math.floor(top / ROW) - AHEAD);
   const last = Math.min(shown.length, Math.ceil((top + height) / ROW) + AHEAD);
 
@@ -176,6 +177,10 @@ export function List({ pulse, onSelect, onNamespace }: Props) {
             const index = first + i;
             const why = inNeed(row.need) ? culprits(row) : [];
             const names = why.map((m) => (language === "ru" && pulse.config?.metrics[m]?.label) || m);
+            // only of the subject in focus is it known whether points come
+            const unsure = stale && index === current;
+            const said = row.need.level ? levelText(t, row.need.level, row.need.priority) : t.list.noRule;
+            const level = unsure ? t.was(said) : said;
             return (
               // biome-ignore lint/a11y/useKeyWithClickEvents: the list box itself takes the keys, see onKeyDown
               <div
@@ -188,17 +193,11 @@ export function List({ pulse, onSelect, onNamespace }: Props) {
                 aria-posinset={index + 1}
                 tabIndex={-1}
                 style={{ top: `${index * ROW}px` }}
-                title={[
-                  row.name,
-                  row.need.level ? levelText(t, row.need.level, row.need.priority) : t.list.noRule,
-                  ...names,
-                ].join(" · ")}
+                title={[row.name, level, ...names].join(" · ")}
                 onClick={() => onSelect(row.tenant, row.subject)}
               >
-                <LevelGlyph level={row.need.level} />
-                <span class="sr">
-                  {row.need.level ? levelText(t, row.need.level, row.need.priority) : t.list.noRule}
-                </span>
+                <LevelGlyph level={unsure && row.need.level ? "UNKNOWN" : row.need.level} />
+                <span class="sr">{level}</span>
                 <span class="name">
                   {manyTenants && row.tenant !== "default" && <span class="tenant">{row.tenant}/</span>}
                   {row.subject}
