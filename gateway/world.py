@@ -382,7 +382,10 @@ class World:
         keys = self.matching(overview.namespace, overview.tenant)
         shown = keys
         if len(keys) > limit:
-            shown = sorted(keys, key=lambda key: _NEED[self.statuses[key].level])[:limit]
+            firing = {
+                subject for subject, life in self.lives.items() if any(a.last and a.last.state == "firing" for a in life.alerts.values())
+            }
+            shown = sorted(keys, key=lambda key: 0 if key[:3] in firing else _NEED[self.statuses[key].level])[:limit]
         statuses = b",".join(self.statuses[key].slim for key in shown)
         subjects = dict.fromkeys(SubjectKey(key[0], key[1], key[2]) for key in shown)
         listed = b",".join(

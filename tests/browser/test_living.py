@@ -138,6 +138,40 @@ def test_a_firing_alert_is_taken_and_resolved(stack: Stack, open_page: OpenPage)
     assert told(stack, "/api/v1/alerts", subject) == []
 
 
+def test_a_crisis_that_falls_silent_stays_on_top(stack: Stack, open_page: OpenPage) -> None:
+    """UNKNOWN hides the level, but its P0 fires on: the subject stands before those that warn, marked."""
+    marker = fresh("silence")
+    for name, levels in (("a-quiet", {}), ("b-warns", {"clarity": 0.88}), ("c-crisis", {"pain": 0.85})):
+        subject, begin = f"{marker}-{name}", now_ms() - 60_000
+        stack.publish(points(subject, begin, 20))
+        stack.publish(points(subject, begin + 20_000, 15, **levels))
+    page = open_page(color_scheme="dark")
+    page.get_by_role("searchbox").fill(marker)
+
+    def listed() -> list[str]:
+        # who warns goes on being heard; the others are silent
+        stack.publish(points(f"{marker}-b-warns", now_ms(), 1, clarity=0.88))
+        page.wait_for_timeout(500)
+        return [each.get_attribute("title") or "" for each in page.get_by_role("option").all()]
+
+    def settled() -> bool:
+        titles = listed()
+        return len(titles) == 3 and "UNKNOWN" in titles[0] and "UNKNOWN" in titles[2]
+
+    eventually(settled, "both are silent, and the one in a crisis stands first")
+    first, second, third = listed()
+    assert re.match(rf"default/{marker}-c-crisis · UNKNOWN · P0 alert firing · ", first)
+    assert re.match(rf"default/{marker}-b-warns · WARN P2", second)
+    assert re.match(rf"default/{marker}-a-quiet · UNKNOWN · (?!P)", third)
+    expect(page.get_by_role("option").first.locator(".firing")).to_contain_text("P0")
+    expect(page.get_by_role("option").nth(1).locator(".firing")).to_have_count(0)
+    shot(page, "silent-crisis-dark")
+    light = open_page(color_scheme="light", locale="ru-RU")
+    light.get_by_role("searchbox").fill(marker)
+    expect(light.get_by_role("option").first).to_have_attribute("title", re.compile("P0 тревога звучит"))
+    shot(light, "silent-crisis-light")
+
+
 def test_what_the_gate_passed_and_what_became_of_it(stack: Stack, open_page: OpenPage) -> None:
     """An action's life, line by line: asked for with its terms, passed with the reason, passed on; nobody takes it up in time."""
     subject = crisis(stack)

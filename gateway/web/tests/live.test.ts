@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Config, SeriesRow, ServerMessage, Status } from "../src/contract";
+import type { LifeLine } from "../src/life";
 import { Beat } from "../src/live/beat";
 import { Pulse } from "../src/live/pulse";
 
@@ -127,6 +128,28 @@ test("a delta replaces the latest status, and a metric that is gone takes its su
   expect(pulse.row("default", "a")?.spark).toEqual([0.5]);
   wire.says({ type: "delta", seq: 9, server_time: 0, removed: ["iskra|default|b|clarity"] });
   expect(pulse.list().map((row) => row.subject)).toEqual(["a"]);
+});
+
+test("an alert that begins or ends to fire moves its subject in the list", () => {
+  const { pulse, wire } = open();
+  wire.says(snapshot(7, status("a", "UNKNOWN"), status("b", "WARN")));
+  const order = () => pulse.list().map((row) => row.subject);
+  const line = { namespace: "iskra", tenant: "default", subject: "a", active: [], queued: [], firing: 1, worst: "P0" };
+  wire.says({ type: "delta", seq: 8, server_time: 0, lives: [line as unknown as LifeLine] });
+  expect(order()).toEqual(["a", "b"]);
+  expect(pulse.row("default", "a")?.need).toMatchObject({ level: "UNKNOWN", alert: "P0" });
+  wire.says({
+    type: "delta",
+    seq: 9,
+    server_time: 0,
+    lives: [{ ...line, firing: 0, worst: null } as unknown as LifeLine],
+  });
+  expect(order()).toEqual(["b", "a"]);
+  wire.says({
+    ...snapshot(10, status("a", "UNKNOWN"), status("b", "WARN")),
+    lives: [line],
+  } as unknown as ServerMessage);
+  expect(order()).toEqual(["a", "b"]);
 });
 
 test("the list keeps its order while somebody points at it, and sorts afterwards", () => {

@@ -264,11 +264,11 @@ export class Pulse {
       this.rowFor(status.namespace, status.tenant, status.subject).statuses.set(status.metric, status);
     }
     for (const row of this.rows.values()) {
-      row.need = needOf(row.statuses.values());
       row.spark = sparks.get(row.key) ?? row.spark;
     }
     this.lives.clear();
     this.takeLives(snapshot.lives);
+    for (const row of this.rows.values()) this.weigh(row);
     if (snapshot.life) this.focus?.takeLife(snapshot.life);
     this.partial = (snapshot.total ?? 0) > snapshot.statuses.length;
     this.known = true;
@@ -285,9 +285,8 @@ export class Pulse {
     for (const status of delta.statuses ?? []) {
       const row = this.rowFor(status.namespace, status.tenant, status.subject);
       row.statuses.set(status.metric, status);
-      row.need = needOf(row.statuses.values());
+      this.weigh(row);
       row.lastTs = Math.max(row.lastTs, status.since);
-      this.unsorted = true;
       if (row === this.focusRow()) this.focus?.move(status.since, now);
     }
     for (const gone of delta.removed ?? []) this.remove(gone);
@@ -320,7 +319,14 @@ export class Pulse {
       if (line.active.length || line.queued.length || line.firing || line.waiting || line.acknowledged || line.pending)
         this.lives.set(key, line);
       else this.lives.delete(key);
+      const row = this.rows.get(key);
+      if (row) this.weigh(row);
     }
+  }
+
+  private weigh(row: Row): void {
+    row.need = needOf(row.statuses.values(), this.lives.get(row.key)?.worst ?? null);
+    this.unsorted = true;
   }
 
   private focusRow(): Row | undefined {
@@ -354,7 +360,6 @@ export class Pulse {
     if (!row) return;
     if (metric) row.statuses.delete(metric);
     if (!metric || !row.statuses.size) this.rows.delete(row.key);
-    row.need = needOf(row.statuses.values());
-    this.unsorted = true;
+    this.weigh(row);
   }
 }
