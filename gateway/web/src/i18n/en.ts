@@ -61,7 +61,10 @@ export const en = {
     engine_error: "engine error",
   },
   side: { low: "low", high: "high" },
-  statistic: { mean: (window: string, slide: string) => `mean of ${window}, every ${slide}` },
+  statistic: {
+    mean: (window: string, slide: string) => `mean of ${window}, every ${slide}`,
+    fast: (fast: string, window: string, value: string) => `mean of ${fast} (that of ${window}: ${value})`,
+  },
 
   state: {
     crisis: "crisis",
@@ -110,6 +113,7 @@ export const en = {
     loading: "fetching…",
     failed: "The verdicts of the past could not be fetched.",
     announced: (subject: string, metric: string, level: string) => `${subject}: ${metric} is ${level}`,
+    meanOf: (window: string) => `mean of ${window}`,
     more: "Show older ones",
   },
 

@@ -67,7 +67,10 @@ export const ru: Texts = {
     engine_error: "сбой движка",
   },
   side: { low: "снизу", high: "сверху" },
-  statistic: { mean: (window, slide) => `среднее за ${window}, каждую ${slide}` },
+  statistic: {
+    mean: (window, slide) => `среднее за ${window}, каждую ${slide}`,
+    fast: (fast, window, value) => `среднее за ${fast} (за ${window}: ${value})`,
+  },
 
   state: {
     crisis: "кризис",
@@ -116,6 +119,7 @@ export const ru: Texts = {
     loading: "получаем…",
     failed: "Прошлые вердикты получить не удалось.",
     announced: (subject, metric, level) => `${subject}: ${metric}, теперь ${level}`,
+    meanOf: (window) => `среднее за ${window}`,
     more: "Показать более ранние",
   },
 
