@@ -12,8 +12,12 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from experiments.driver import Timed
+from iskra.driver import LogWriter, drive
+from schemas.points import Point
 from tests.browser.conftest import DEADLINE_S, ROOT, Stack, eventually, shot
-from tests.browser.test_pulse import AXE, fresh, healthy, now_ms, points
+from tests.browser.test_pulse import AXE, HEALTHY, fresh, healthy, now_ms, points
+from tests.small_worker import SmallWorker
 
 pytestmark = [pytest.mark.browser, pytest.mark.kafka, pytest.mark.store]
 
@@ -172,6 +176,31 @@ def test_a_crisis_that_falls_silent_stays_on_top(stack: Stack, open_page: OpenPa
     light.get_by_role("searchbox").fill(marker)
     expect(light.get_by_role("option").first).to_have_attribute("title", re.compile("P0 тревога звучит"))
     shot(light, "silent-crisis-light")
+
+
+def test_in_virtual_time_a_silent_subjects_alert_goes_on_being_counted(stack: Stack, open_page: OpenPage) -> None:
+    """The others of its namespace tell how late it is in the log, by which people are called."""
+    start, silent_from, end = 1_762_435_080, 60, 245
+    subject, other = fresh("silent"), fresh("other")
+
+    def source(second: int) -> list[Timed]:
+        names = [other] if second > start + silent_from else [other, subject]
+        at = second * 1000
+        levels = {**HEALTHY, "pain": 0.85}
+        return [Timed(at, Point(subject=name, metric=metric, value=value, ts=at)) for name in names for metric, value in levels.items()]
+
+    worker = SmallWorker(stack.kafka, stack.quiet)
+    try:
+        drive(LogWriter(stack.kafka, stack.quiet), source, worker, start=start, seconds=end)
+    finally:
+        worker.close()
+    page = open_page(f"?namespace={stack.quiet}&subject={subject}", color_scheme="dark")
+    entry = page.get_by_test_id("alerts").locator(".alert").first
+    expect(page.locator('[data-metric="pain"] .chip')).to_have_text("UNKNOWN")
+    expect(entry.locator(".head")).to_have_text(re.compile(r"firing · (3 min 5\d s|4 min( \d s)?)$"))
+    expect(entry.locator(".steps li").nth(1)).to_have_text(re.compile(r"in (1 min( \d s)?|5\d s)$"))
+    expect(page.locator("main.unjudged")).to_have_count(0)
+    shot(page, "virtual-dark")
 
 
 def test_what_the_gate_passed_and_what_became_of_it(stack: Stack, open_page: OpenPage) -> None:
