@@ -125,7 +125,14 @@ def test_alerts_are_listed_acknowledged_and_resolved(kafka: str, namespace: str,
 )
 def test_a_line_of_an_alert_says_which_mean_decided(fields: dict[str, Any], said: str) -> None:
     """Where the mean of the last seconds alone is beyond, the value of the long one is in range and explains nothing."""
-    event = {"alert_id": "0-1-0-0-aa", "tenant": "default", "subject": "alpha", "metric": "pain", "kind": "slo", "level": "BLOCK"}
+    event: dict[str, Any] = {
+        "alert_id": "0-1-0-0-aa",
+        "tenant": "default",
+        "subject": "alpha",
+        "metric": "pain",
+        "kind": "slo",
+        "level": "BLOCK",
+    }
     event |= {"priority": "P0", "state": "firing", "previous": None, "threshold": 0.7, "side": "high", "value": 0.75}
     event |= {"statistic": "mean", "window_ms": 30_000, "since": START, "first": START, "last": START, "group": "g", "auto_actions": []}
     event |= {"voice_triggers": [], "chain": "P0", "step": 1, "flapping": False, "resolution": None, "by": None, "why": None}
