@@ -208,7 +208,8 @@ class Hub:
             # count twice. It needs no snapshot of thousands again to look at another subject.
             client.number = number = client.number if stays else number
             client.snapshot_due = False
-            client.control(b'{"type":"resumed","seq":%d%b}' % (number, self._life(group)))
+            head = [b'"type":"resumed","seq":%d' % number, *self.world.judged(focus)]
+            client.control(b"{%b%b}" % (b",".join(head), self._life(group)))
         else:
             client.snapshot_due = True
         if what.points:

@@ -363,11 +363,13 @@ class World:
             parts.append(b'"sparks":{%b}' % b",".join(sparks))
         if not parts:
             return None
-        judged = None if focus is None else self.subjects.get(focus.key)
-        if judged is not None:
-            parts.append(b'"judged":%d' % judged)
-        parts += self._clock(overview)
+        parts += self.judged(focus) + self._clock(overview)
         return b'{"type":"delta","seq":%d,"server_time":%d,%b}' % (upto, now_ms, b",".join(parts))
+
+    def judged(self, focus: Focus | None) -> list[bytes]:
+        """The field that tells how far the engine has come with the subject in focus; none if nothing is known of it."""
+        ts = None if focus is None else self.subjects.get(focus.key)
+        return [] if ts is None else [b'"judged":%d' % ts]
 
     def _clock(self, overview: Overview) -> list[bytes]:
         clock = None if overview.namespace is None else self.clocks.get(overview.namespace)

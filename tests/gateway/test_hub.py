@@ -123,6 +123,10 @@ def test_how_far_the_engine_has_come_goes_with_every_message() -> None:
         await browser.until(lambda: len(browser.messages) == 2)
         told = browser.messages[1]
         assert (told["judged"], told["clock"]) == (10_000, 20_000)
+        # who stays gets no snapshot, and learns it of the subject that it turns to
+        centre.subscribe(browser.client, NEAR._replace(subject=SubjectKey(NS, "default", "beta")), ("epoch", told["seq"]))
+        await browser.until(lambda: len(browser.messages) == 3)
+        assert (browser.messages[2]["type"], browser.messages[2]["judged"]) == ("resumed", 20_000)
 
     run(story())
 

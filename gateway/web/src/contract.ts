@@ -137,7 +137,7 @@ export type ServerMessage =
   | Hello
   | Snapshot
   | Delta
-  | { type: "resumed"; seq: number; life?: Life }
+  | { type: "resumed"; seq: number; judged?: number; life?: Life }
   | { type: "parts"; kafka: boolean; clickhouse: boolean }
   | { type: "pong"; server_time: number; echo: number }
   | { type: "error"; message: string };

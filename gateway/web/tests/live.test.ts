@@ -276,6 +276,18 @@ test("opened long after the worker died, the page knows it as soon as the store 
   expect(unjudged(young.pulse)).toBeNull();
 });
 
+test("who turns to a subject that was listed long ago learns how far it is judged before its past comes", async () => {
+  const rows = Array.from({ length: 400 }, (_, i): SeriesRow => [Date.now() + i * 1000, 0.8, 0.8, 0.8, 1]);
+  const { pulse, wire } = watch("iskra", 3_600_000, 0);
+  vi.setSystemTime(Date.now() + 400_000);
+  const answer = { ok: true, json: () => Promise.resolve({ points: rows, items: [] }) };
+  vi.stubGlobal("fetch", () => Promise.resolve(answer));
+  wire.says({ type: "resumed", seq: 1, judged: Date.now() - 10_000 });
+  await vi.advanceTimersByTimeAsync(10);
+  expect(pulse.focus?.tracks.size).toBeGreaterThan(0);
+  expect(unjudged(pulse)).toBeNull();
+});
+
 test("in virtual time the log goes on with the other subjects of the namespace", () => {
   const { pulse, wire } = watch("demo", 3_600_000, 0);
   wire.says({ type: "delta", seq: 2, server_time: 0, clock: 900_000 });

@@ -211,6 +211,7 @@ export class Pulse {
       case "resumed":
         this.seq = message.seq;
         if (message.life) this.focus?.takeLife(message.life);
+        this.hear(message.judged);
         this.fetchPast();
         break;
       case "delta":
@@ -299,9 +300,7 @@ export class Pulse {
       if (row.spark.length > SPARK) row.spark.shift();
     }
     const { focus } = this;
-    const focused = this.focusRow();
-    if (focused && delta.judged !== undefined) focused.lastTs = Math.max(focused.lastTs, delta.judged);
-    if (focus && focused) focus.windows.hear(focused.lastTs);
+    this.hear(delta.judged);
     if (focus && (delta.points || delta.verdicts)) {
       for (const verdict of delta.verdicts ?? []) {
         if (!focus.verdicts.some((v) => v.id === verdict.id)) this.onVerdict(verdict);
@@ -327,6 +326,14 @@ export class Pulse {
   private weigh(row: Row): void {
     row.need = needOf(row.statuses.values(), this.lives.get(row.key)?.worst ?? null);
     this.unsorted = true;
+  }
+
+  /** The engine has come so far with the subject in focus (ms of its time). */
+  private hear(judged: number | undefined): void {
+    const row = this.focusRow();
+    if (!row) return;
+    row.lastTs = Math.max(row.lastTs, judged ?? 0);
+    this.focus?.windows.hear(row.lastTs);
   }
 
   private focusRow(): Row | undefined {
