@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
-from litestar.exceptions import HTTPException
+from litestar import Request, Response, Router
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions.responses import create_exception_response
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import ParameterKwarg
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -25,3 +31,17 @@ def problem(status: int, detail: str, retry_after: int | None = None, *, unread:
     if unread:
         headers["Connection"] = "close"
     return HTTPException(detail=detail, status_code=status, headers=headers)
+
+
+def asking(handlers: list[HTTPRouteHandler]) -> Router:
+    """Handlers whose parameters have other names in the code (`from` and `state` are taken there): an error tells the caller's."""
+    return Router("/", route_handlers=handlers, exception_handlers={ValidationException: _by_their_names})
+
+
+def _by_their_names(request: Request[Any, Any, Any], error: ValidationException) -> Response[Any]:
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    for each in error.extra if isinstance(error.extra, list) else ():
+        field = parameters.get(each.get("key"))
+        if field is not None and isinstance(field.kwarg_definition, ParameterKwarg) and field.kwarg_definition.query:
+            each["key"] = field.kwarg_definition.query
+    return create_exception_response(request, error)

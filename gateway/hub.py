@@ -160,6 +160,7 @@ class Hub:
         self.epoch = epoch
         self.snapshot_limit = snapshot_limit
         self.ws_behind = ws_behind
+        self.began_ms = _now_ms()
         self.clients: set[Client] = set()
         self.groups: dict[Subscription, Group] = {}
         self.sent = {kind: metrics.sent.labels(kind) for kind in ("control", "snapshot", "delta")}
@@ -207,7 +208,8 @@ class Hub:
             # count twice. It needs no snapshot of thousands again to look at another subject.
             client.number = number = client.number if stays else number
             client.snapshot_due = False
-            client.control(b'{"type":"resumed","seq":%d%b}' % (number, self._life(group)))
+            head = [b'"type":"resumed","seq":%d' % number, *self.world.judged(focus)]
+            client.control(b"{%b%b}" % (b",".join(head), self._life(group)))
         else:
             client.snapshot_due = True
         if what.points:
@@ -286,7 +288,9 @@ class Hub:
         if shared is None or now - shared[1] > SNAPSHOT_SHARED_S or shared[0] < max(overview.base, seen):
             number, body = self.world.snapshot(overview, self.snapshot_limit)
             shared = overview.snapshot = (number, now, body)
-        return shared[0], b'{"type":"snapshot","seq":%d,"server_time":%d,%b%b}' % (shared[0], _now_ms(), shared[2], self._life(group))
+        # what the engine wrote before it began, this gateway does not know to the last
+        head = b'"seq":%d,"server_time":%d,"began":%d' % (shared[0], _now_ms(), self.began_ms)
+        return shared[0], b'{"type":"snapshot",%b,%b%b}' % (head, shared[2], self._life(group))
 
     def _life(self, group: Group) -> bytes:
         """The life of the group's subject in full, as a field that follows others; nothing without a subject or a life."""

@@ -37,6 +37,8 @@ ARRAY_BYTES = 900_000
 MAX_TOLD_BYTES = 65_536
 MAX_TOLD_NAME = 256
 NAMES_KEPT = 100_000
+BOM = b"\xef\xbb\xbf"
+"""Files from Windows begin so; JSON forbids it, and lets a reader ignore it."""
 
 _LINES = msgspec.json.Decoder(TimedPoint)
 _JSON = msgspec.json.Encoder()
@@ -100,6 +102,7 @@ class Intake:
             Unreadable: it cannot be read as a whole.
             TooMany: it holds more than 10,000 points.
         """
+        body = body.removeprefix(BOM)
         points: list[TimedPoint] | None = None
         try:
             if lines:

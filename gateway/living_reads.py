@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import orjson
-from litestar import MediaType, Response, get
-from litestar.handlers import HTTPRouteHandler
+from litestar import MediaType, Response, Router, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
-from gateway.errors import Problem, problem
+from gateway.errors import Problem, asking, problem
 from gateway.keys import SubjectKey
 from gateway.living import Life
 from gateway.paging import asked, cursor_of, named_of, opened
@@ -53,7 +52,7 @@ def _page(items: Iterator[Item], limit: int, cursor: str | None, parts: int) -> 
     return Response(body, media_type=MediaType.JSON)
 
 
-def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
+def routes(gateway: Gateway) -> list[Router]:
     """The handlers of what reads the living part."""
     world = gateway.world
 
@@ -184,7 +183,7 @@ def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
     ) -> Response[bytes]:
         return _page(actions(lives(namespace, tenant, subject), only), limit, cursor, 3)
 
-    return [voices_status, open_alerts, open_actions, past_alerts, past_actions]
+    return [asking([voices_status, open_alerts, open_actions, past_alerts, past_actions])]
 
 
 def _voices_of(key: SubjectKey, life: Life) -> bytes:

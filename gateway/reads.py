@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import orjson
-from litestar import MediaType, Response, get
-from litestar.handlers import HTTPRouteHandler
+from litestar import MediaType, Response, Router, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
-from gateway.errors import Problem, problem
+from gateway.errors import Problem, asking, problem
 from gateway.keys import Key
 from gateway.paging import asked, cursor_of, named_of, opened
 from gateway.queries import SERIES_POINTS, default_step
@@ -46,7 +45,7 @@ def json_response(body: bytes) -> Response[bytes]:
     return Response(body, media_type=MediaType.JSON)
 
 
-def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
+def routes(gateway: Gateway) -> list[Router]:
     """The handlers of everything that reads."""
     names = gateway.settings.namespaces
     world = gateway.world
@@ -180,7 +179,7 @@ def routes(gateway: Gateway) -> list[HTTPRouteHandler]:
             except ConnectionError as error:
                 raise problem(503, f"kafka: {error}", 1) from None
 
-    return [status, series, verdicts, verdict, explain]
+    return [asking([status, series, verdicts, verdict, explain])]
 
 
 def _verdict(namespace: str, row: dict[str, Any]) -> dict[str, Any]:

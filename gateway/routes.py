@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from html import escape
 from typing import Any
@@ -172,6 +173,8 @@ def _status_page(gateway: Gateway) -> str:
     world = gateway.world
     state = "read" if gateway.state_feed.caught_up.is_set() else "being read"
     seconds = int(time.time() - gateway.started_ms / 1000)
+    clock = world.clocks.get(gateway.settings.namespaces[0])
+    newest = "none yet" if clock is None else f"{dt.datetime.fromtimestamp(clock // 1000, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
     rows = row("gateway", True, f"for {seconds} s; {len(gateway.hub.clients)} browsers connected")
     rows += "".join(row(part.name, part.up, part.detail) for part in (gateway.kafka, gateway.clickhouse))
     return (
@@ -179,6 +182,7 @@ def _status_page(gateway: Gateway) -> str:
         "<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:46em;margin:3em auto;padding:0 1em}"
         "td{padding:.2em 1em .2em 0;vertical-align:top}</style><h1>Iskra</h1>"
         f"<table>{rows}</table><p>{len(world.subjects)} subjects, {len(world.statuses)} statuses ({state}); "
+        f"newest output of the engine: {newest}; "
         f"namespaces {escape(', '.join(gateway.settings.namespaces))}; configuration {escape(gateway.config_hash)}.</p>"
         '<p><a href="/pulse">Pulse</a> · <a href="/api/docs">API</a> · <a href="/metrics">metrics</a></p></html>'
     )

@@ -133,6 +133,9 @@ class World:
         self.number = 0
         self.statuses: dict[Key, Status] = {}
         self.subjects: dict[SubjectKey, int] = {}
+        """Greatest event time (ms) of what the engine wrote of a subject."""
+        self.clocks: dict[str, int] = {}
+        """Greatest time (ms) of what the engine wrote, by namespace: where time is virtual, the log's as far as it is known."""
         self.lives: dict[SubjectKey, Life] = {}
         self.plans: Plans = lambda _: None
         self.overviews: dict[tuple[str | None, str | None], Overview] = {}
@@ -160,6 +163,7 @@ class World:
         subject = SubjectKey(key[0], key[1], key[2])
         if self.subjects.get(subject, -1) < status.since:
             self.subjects[subject] = status.since
+        self._move(key[0], status.since)
         self._note(key)
         if len(self.recent) >= RECENT_KEPT:
             del self.recent[next(iter(self.recent))]
@@ -208,6 +212,8 @@ class World:
             return
         self.number += 1
         life.changed[section] = self.number
+        if read.position is not None:
+            self._move(subject.namespace, read.ts)
         if section in ("voices", "alerts", "actions"):
             told = life.slim(subject)
             if told != life.told:
@@ -222,9 +228,14 @@ class World:
 
     def seen(self, subject: SubjectKey, ts: int) -> None:
         """Notes event time `ts` (ms) of a subject that has a status; no change that is told on its own."""
+        self._move(subject.namespace, ts)
         known = self.subjects.get(subject)
         if known is not None and known < ts:
             self.subjects[subject] = ts
+
+    def _move(self, namespace: str, ts: int) -> None:
+        if self.clocks.get(namespace, -1) < ts:
+            self.clocks[namespace] = ts
 
     def points(self, subject: SubjectKey, points: list[bytes]) -> None:
         """Adds raw points `[metric,ts,value]` of a subject in focus."""
@@ -352,7 +363,17 @@ class World:
             parts.append(b'"sparks":{%b}' % b",".join(sparks))
         if not parts:
             return None
+        parts += self.judged(focus) + self._clock(overview)
         return b'{"type":"delta","seq":%d,"server_time":%d,%b}' % (upto, now_ms, b",".join(parts))
+
+    def judged(self, focus: Focus | None) -> list[bytes]:
+        """The field that tells how far the engine has come with the subject in focus; none if nothing is known of it."""
+        ts = None if focus is None else self.subjects.get(focus.key)
+        return [] if ts is None else [b'"judged":%d' % ts]
+
+    def _clock(self, overview: Overview) -> list[bytes]:
+        clock = None if overview.namespace is None else self.clocks.get(overview.namespace)
+        return [] if clock is None else [b'"clock":%d' % clock]
 
     def can_resume(self, overview: Overview, focus: Focus | None, since: int) -> bool:
         """Whether everything after `since` is still known for this subscription."""
@@ -363,7 +384,10 @@ class World:
         keys = self.matching(overview.namespace, overview.tenant)
         shown = keys
         if len(keys) > limit:
-            shown = sorted(keys, key=lambda key: _NEED[self.statuses[key].level])[:limit]
+            firing = {
+                subject for subject, life in self.lives.items() if any(a.last and a.last.state == "firing" for a in life.alerts.values())
+            }
+            shown = sorted(keys, key=lambda key: 0 if key[:3] in firing else _NEED[self.statuses[key].level])[:limit]
         statuses = b",".join(self.statuses[key].slim for key in shown)
         subjects = dict.fromkeys(SubjectKey(key[0], key[1], key[2]) for key in shown)
         listed = b",".join(
@@ -371,4 +395,5 @@ class World:
             for s in subjects
         )
         lives = [life.told for life in (self.lives.get(subject) for subject in subjects) if life is not None and not life.is_resting]
-        return self.number, b'"total":%d,"statuses":[%b],"subjects":[%b],"lives":[%b]' % (len(keys), statuses, listed, b",".join(lives))
+        parts = [b'"total":%d,"statuses":[%b],"subjects":[%b],"lives":[%b]' % (len(keys), statuses, listed, b",".join(lives))]
+        return self.number, b",".join(parts + self._clock(overview))

@@ -100,9 +100,21 @@ def _find(alert_id: str, kafka: str, namespace: str) -> AlertEvent:
 
 
 def _line(event: AlertEvent) -> str:
-    value = "" if event.value is None else f"  {event.value:.3f}"
-    bound = "" if event.threshold is None else f" (bound {event.threshold:g})"
     return (
         f"{event.alert_id:<32} {event.state:<13} {event.priority}  {event.tenant}/{event.subject} {event.metric} "
-        f"({event.kind}){value}{bound}  step {event.step}, since {instant(event.since)}"
+        f"({event.kind}){_measured(event)}  step {event.step}, since {instant(event.since)}"
     )
+
+
+def _measured(event: AlertEvent) -> str:
+    """The value with its bound, and of which mean it is; a crisis may be one of the mean of the last seconds alone."""
+    value, bound = event.value, event.threshold
+    if value is None:
+        return "" if bound is None else f" (bound {bound:g})"
+    of = f"{event.window_ms / 1000:g} s {event.statistic} " if event.statistic is not None and event.window_ms is not None else ""
+    if bound is None:
+        return f"  {of}{value:.3f}"
+    within = event.side is not None and not (value < bound if event.side == "low" else value > bound)
+    if within and event.kind == "slo" and event.priority == "P0" and event.state != "resolved":
+        return f"  mean of the last seconds {'under' if event.side == 'low' else 'over'} the bound {bound:g} ({of}{value:.3f})"
+    return f"  {of}{value:.3f} (bound {bound:g})"

@@ -29,6 +29,7 @@ DIST = ROOT / "gateway" / "web" / "dist" / "index.html"
 DEADLINE_S = 90.0
 """A part starts within 5 s; on a machine that does much else at once it may take a minute."""
 expect.set_options(timeout=30_000)  # likewise: it shows late, but it shows
+SHOTS = os.environ.get("ISKRA_SHOTS")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -51,6 +52,13 @@ def eventually(condition: Callable[[], Any], what: str) -> Any:
         time.sleep(0.05)
 
 
+def shot(page: Page, name: str) -> None:
+    """Keeps a picture where somebody wants to look at them."""
+    if SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+
+
 @dataclass
 class Stack:
     """Worker, sink and gateway over one namespace that is treated as live; `quiet` is shown, too, and stays empty."""
@@ -62,6 +70,7 @@ class Stack:
     logs: Path
     port: int = field(default_factory=ports.free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    worker: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -79,9 +88,14 @@ class Stack:
         self.spawn("gateway", "gateway", "--clickhouse", self.store.url, "--port", str(self.port), *shown)
         eventually(self._ready, f"the gateway is ready: {children.tail(self.logs / 'gateway.log', 5)}")
 
-    def kill_gateway(self) -> None:
+    def start_worker(self, *options: str) -> None:
+        """Starts the worker, with the same options each time."""
+        self.worker = options or self.worker
+        self.spawn("worker", "worker", "--namespace", self.namespace, "--live", "--ticks", *self.worker)
+
+    def kill(self, name: str) -> None:
         """kill -9."""
-        process = self.processes.pop("gateway")
+        process = self.processes.pop(name)
         process.kill()
         process.wait(10)
 
@@ -125,7 +139,7 @@ def stack(kafka: str, store: Store, parts: list[tuple[str, list[str]]], tmp_path
     made = Stack(kafka, store, names[0], names[1], tmp_path_factory.mktemp("stack"))
     try:
         options = dict(parts)
-        made.spawn("worker", "worker", "--namespace", made.namespace, "--live", "--ticks", *options.pop("worker", []))
+        made.start_worker(*options.pop("worker", []))
         for name, arguments in options.items():
             made.spawn(name, *(made.namespace if argument == "NAMESPACE" else argument for argument in arguments))
         made.spawn("sink", "sink", "clickhouse", "--clickhouse", store.url, "--namespace", made.namespace)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -13,13 +12,16 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DEADLINE_S, ROOT, Stack, eventually
-from tests.browser.test_pulse import AXE, fresh, healthy, now_ms, points
+from experiments.driver import Timed
+from iskra.driver import LogWriter, drive
+from schemas.points import Point
+from tests.browser.conftest import DEADLINE_S, ROOT, Stack, eventually, shot
+from tests.browser.test_pulse import AXE, HEALTHY, fresh, healthy, now_ms, points
+from tests.small_worker import SmallWorker
 
 pytestmark = [pytest.mark.browser, pytest.mark.kafka, pytest.mark.store]
 
 OpenPage = Callable[..., Page]
-SHOTS = os.environ.get("ISKRA_SHOTS")
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +36,6 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, list[str]
         ("worker", ["--config", str(config)]),
         ("notify", ["sink", "notify", "--namespace", "NAMESPACE", "--data", data]),
     ]
-
-
-def shot(page: Page, name: str) -> None:
-    """Keeps a picture where somebody wants to look at them."""
-    if SHOTS:
-        Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
 
 
 def stagnant(stack: Stack) -> str:
@@ -128,6 +123,8 @@ def test_a_firing_alert_is_taken_and_resolved(stack: Stack, open_page: OpenPage)
     expect(entry.locator(".steps li").first).to_have_text(re.compile(r"DevOps Lead slack\s*told \d\d:\d\d:\d\d"))
     expect(entry.locator(".steps li").nth(1)).to_have_text(re.compile(r"SRE pagerduty\s*in 4 min \d+ s"))
     expect(page.get_by_test_id("count")).to_contain_text(re.compile(r"\d+ alerts? firing"))
+    expect(page.locator(".feed li").filter(has_text="BLOCK P0")).to_contain_text(re.compile(r"pain 0\.[78]\d\d mean of 3 s"))
+    expect(page.locator(".why dl").first).to_contain_text(re.compile(r"mean of 3 s \(that of 30 s: 0\.3\d\d\)"))
     shot(page, "alert-dark")
     button = entry.get_by_role("button", name="Acknowledge")
     button.focus()
@@ -145,6 +142,65 @@ def test_a_firing_alert_is_taken_and_resolved(stack: Stack, open_page: OpenPage)
     give(page, "Resolve…", "Resolve", who=None)  # the name is remembered
     expect(alerts).to_contain_text("Over: 1")
     assert told(stack, "/api/v1/alerts", subject) == []
+
+
+def test_a_crisis_that_falls_silent_stays_on_top(stack: Stack, open_page: OpenPage) -> None:
+    """UNKNOWN hides the level, but its P0 fires on: the subject stands before those that warn, marked."""
+    marker = fresh("silence")
+    for name, levels in (("a-quiet", {}), ("b-warns", {"clarity": 0.88}), ("c-crisis", {"pain": 0.85})):
+        subject, begin = f"{marker}-{name}", now_ms() - 60_000
+        stack.publish(points(subject, begin, 20))
+        stack.publish(points(subject, begin + 20_000, 15, **levels))
+    page = open_page(color_scheme="dark")
+    page.get_by_role("searchbox").fill(marker)
+
+    def listed() -> list[str]:
+        # who warns goes on being heard; the others are silent
+        stack.publish(points(f"{marker}-b-warns", now_ms(), 1, clarity=0.88))
+        page.wait_for_timeout(500)
+        return [each.get_attribute("title") or "" for each in page.get_by_role("option").all()]
+
+    def settled() -> bool:
+        titles = listed()
+        return len(titles) == 3 and "UNKNOWN" in titles[0] and "UNKNOWN" in titles[2]
+
+    eventually(settled, "both are silent, and the one in a crisis stands first")
+    first, second, third = listed()
+    assert re.match(rf"default/{marker}-c-crisis · UNKNOWN · P0 alert firing · ", first)
+    assert re.match(rf"default/{marker}-b-warns · WARN P2", second)
+    assert re.match(rf"default/{marker}-a-quiet · UNKNOWN · (?!P)", third)
+    expect(page.get_by_role("option").first.locator(".firing")).to_contain_text("P0")
+    expect(page.get_by_role("option").nth(1).locator(".firing")).to_have_count(0)
+    shot(page, "silent-crisis-dark")
+    light = open_page(color_scheme="light", locale="ru-RU")
+    light.get_by_role("searchbox").fill(marker)
+    expect(light.get_by_role("option").first).to_have_attribute("title", re.compile("P0 тревога звучит"))
+    shot(light, "silent-crisis-light")
+
+
+def test_in_virtual_time_a_silent_subjects_alert_goes_on_being_counted(stack: Stack, open_page: OpenPage) -> None:
+    """The others of its namespace tell how late it is in the log, by which people are called."""
+    start, silent_from, end = 1_762_435_080, 60, 245
+    subject, other = fresh("silent"), fresh("other")
+
+    def source(second: int) -> list[Timed]:
+        names = [other] if second > start + silent_from else [other, subject]
+        at = second * 1000
+        levels = {**HEALTHY, "pain": 0.85}
+        return [Timed(at, Point(subject=name, metric=metric, value=value, ts=at)) for name in names for metric, value in levels.items()]
+
+    worker = SmallWorker(stack.kafka, stack.quiet)
+    try:
+        drive(LogWriter(stack.kafka, stack.quiet), source, worker, start=start, seconds=end)
+    finally:
+        worker.close()
+    page = open_page(f"?namespace={stack.quiet}&subject={subject}", color_scheme="dark")
+    entry = page.get_by_test_id("alerts").locator(".alert").first
+    expect(page.locator('[data-metric="pain"] .chip')).to_have_text("UNKNOWN")
+    expect(entry.locator(".head")).to_have_text(re.compile(r"firing · (3 min 5\d s|4 min( \d s)?)$"))
+    expect(entry.locator(".steps li").nth(1)).to_have_text(re.compile(r"in (1 min( \d s)?|5\d s)$"))
+    expect(page.locator("main.unjudged")).to_have_count(0)
+    shot(page, "virtual-dark")
 
 
 def test_what_the_gate_passed_and_what_became_of_it(stack: Stack, open_page: OpenPage) -> None:
@@ -247,7 +303,7 @@ def test_cut_off_nothing_can_be_pressed(stack: Stack, open_page: OpenPage) -> No
     page = open_page(f"?subject={subject}")
     button = page.get_by_test_id("alerts").get_by_role("button", name="Acknowledge").first
     expect(button).to_be_enabled()
-    stack.kill_gateway()
+    stack.kill("gateway")
     try:
         expect(button).to_be_disabled()
         shot(page, "lost-light")

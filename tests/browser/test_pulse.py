@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DEADLINE_S, ROOT, Stack, eventually
+from tests.browser.conftest import DEADLINE_S, ROOT, Stack, eventually, shot
 
 pytestmark = [pytest.mark.browser, pytest.mark.kafka, pytest.mark.store]
 
@@ -151,7 +151,7 @@ def test_a_cut_connection_is_told_and_mends_itself(stack: Stack, open_page: Open
     subject = healthy(stack, "patient")
     page = open_page(f"?subject={subject}")
     expect(page.get_by_test_id("now-pain")).to_have_text(re.compile(r"0\.(29|30)\d"))
-    stack.kill_gateway()
+    stack.kill("gateway")
     expect(page.locator(".link")).to_have_text(re.compile(r"no connection since \d\d:\d\d:\d\d, trying again"))
     expect(page.locator("html")).to_have_attribute("data-link", "lost")
     before = shown(page, "pain")
@@ -170,6 +170,41 @@ def test_silence_is_told(stack: Stack, open_page: OpenPage) -> None:
     expect(page.locator('[data-metric="chaos"] .reason')).to_have_text("missing")
     expect(page.get_by_test_id("now-chaos")).to_have_text("–")
     expect(page.locator('[data-metric="chaos"]')).to_contain_text(re.compile(r"last 0\.4\d+ at \d\d:\d\d:\d\d"))
+
+
+def test_what_nobody_judges_is_greyed_out(stack: Stack, open_page: OpenPage) -> None:
+    """The worker dies while points go on: levels turn grey with the time up to which they held; with the worker they come back."""
+    subject = healthy(stack, "orphan")
+    page = open_page(f"?subject={subject}", color_scheme="dark")
+    vital = page.locator('[data-metric="trust"]')
+    expect(vital.locator(".chip")).to_have_text("OK")
+    stack.kill("worker")
+
+    def told(text: str) -> Callable[[], bool]:
+        def chip() -> bool:
+            stack.publish(points(subject, now_ms(), 1))
+            time.sleep(1)
+            return vital.locator(".chip").inner_text() == text
+
+        return chip
+
+    try:
+        eventually(told("was OK"), "the level is not vouched for")
+        expect(vital.locator(".chip")).to_have_class("chip unknown")
+        expect(vital.locator(".now")).to_have_class("now unknown")
+        expect(vital).to_contain_text(re.compile(r"not judged since \d\d:\d\d:\d\d"))
+        expect(page.locator(".notices")).to_contain_text(f"Points of {subject} arrive and nobody judges them")
+        expect(page.locator(".why h2")).to_have_text(re.compile("^Why .* was OK$"))
+        expect(option(page, subject)).to_have_attribute("title", re.compile("was OK"))
+        shot(page, "unjudged-dark")
+        late = open_page(f"?subject={subject}", color_scheme="light", locale="ru-RU")
+        expect(late.locator('[data-metric="trust"] .chip')).to_have_text("было OK")
+        shot(late, "unjudged-light")
+    finally:
+        stack.start_worker()
+    eventually(told("OK"), "the worker is back")
+    expect(vital).not_to_contain_text("not judged")
+    expect(page.locator(".notices")).to_have_count(0)
 
 
 def test_two_languages_and_two_themes_are_remembered(stack: Stack, open_page: OpenPage) -> None:

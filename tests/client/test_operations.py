@@ -14,9 +14,11 @@ from click.testing import CliRunner
 from experiments.driver import Timed
 from iskra import config_files
 from iskra.cli import root
+from iskra.cli.alerts import _line
 from iskra.client import ActionEvent, Actor, Consumer, Message, WindowStats
 from iskra.driver import LogWriter, drive
 from schemas.config import Config
+from schemas.events import AlertEvent
 from schemas.points import Point
 from tests.small_worker import SmallWorker
 
@@ -101,6 +103,42 @@ def test_alerts_are_listed_acknowledged_and_resolved(kafka: str, namespace: str,
     assert "resolved" in [output["value"]["state"] for output in answer["outputs"]]
     assert pain["alert_id"] not in [alert["alert_id"] for alert in invoke(kafka, namespace, "alerts", "list")]
     assert pain["alert_id"] in [alert["alert_id"] for alert in invoke(kafka, namespace, "alerts", "list", "--all")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "(slo)  30 s mean 0.750 (bound 0.7)  step 1"),
+        ({"value": 0.38}, "(slo)  mean of the last seconds over the bound 0.7 (30 s mean 0.380)  step 1"),
+        (
+            {"metric": "trust", "value": 0.62, "threshold": 0.4, "side": "low"},
+            "(slo)  mean of the last seconds under the bound 0.4 (30 s mean 0.620)  step 1",
+        ),
+        ({"value": 0.38, "state": "resolved"}, "(slo)  30 s mean 0.380 (bound 0.7)  step 1"),
+        ({"value": 0.59, "priority": "P1", "threshold": 0.6}, "(slo)  30 s mean 0.590 (bound 0.6)  step 1"),
+        ({"kind": "unknown", "value": None, "threshold": None, "side": None}, "(unknown)  step 1"),
+        (
+            {"kind": "budget", "value": 15.2, "threshold": 14.4, "side": None, "statistic": None, "window_ms": None},
+            "(budget)  15.200 (bound 14.4)  step 1",
+        ),
+    ],
+)
+def test_a_line_of_an_alert_says_which_mean_decided(fields: dict[str, Any], said: str) -> None:
+    """Where the mean of the last seconds alone is beyond, the value of the long one is in range and explains nothing."""
+    event: dict[str, Any] = {
+        "alert_id": "0-1-0-0-aa",
+        "tenant": "default",
+        "subject": "alpha",
+        "metric": "pain",
+        "kind": "slo",
+        "level": "BLOCK",
+    }
+    event |= {"priority": "P0", "state": "firing", "previous": None, "threshold": 0.7, "side": "high", "value": 0.75}
+    event |= {"statistic": "mean", "window_ms": 30_000, "since": START, "first": START, "last": START, "group": "g", "auto_actions": []}
+    event |= {"voice_triggers": [], "chain": "P0", "step": 1, "flapping": False, "resolution": None, "by": None, "why": None}
+    evidence = {"id": "0-1-0-0-bb", "count": 30, "late": 0, "topic": "t", "partition": 0, "first_offset": 0, "last_offset": 1}
+    event |= {"evidence": evidence, "config": "c"}
+    assert said in _line(msgspec.convert({**event, **fields}, AlertEvent))
 
 
 def test_voices_are_listed_muted_and_unmuted(kafka: str, namespace: str, worker: SmallWorker) -> None:

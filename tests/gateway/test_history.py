@@ -75,6 +75,26 @@ def series(client: httpx.Client, **query: Any) -> Any:
     return answer.json()
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/api/v1/series", {"from": "xyz", "to": "-1", "step": "1"}),
+        ("/api/v1/alerts", {"state": "bogus"}),
+        ("/api/v1/alerts/past", {"state": "bogus", "priority": "P9"}),
+        ("/api/v1/actions", {"state": "bogus"}),
+        ("/api/v1/actions/past", {"state": "bogus", "before": "x"}),
+    ],
+)
+def test_an_error_names_the_parameter_as_it_was_sent(client: httpx.Client, path: str, asked: dict[str, str]) -> None:
+    """What the code calls it is no business of the caller's."""
+    good = {"subject": "alpha", "metric": "clarity"} if "series" in path else {}
+    answer = client.get(path, params={**good, **asked})
+    assert answer.status_code == 400
+    told = answer.json()
+    assert told["detail"].startswith(f"Validation failed for GET {path}")
+    assert {each["key"]: each["source"] for each in told["extra"]} == dict.fromkeys(asked, "query")
+
+
 def test_seconds_come_from_points_each_counted_once(client: httpx.Client) -> None:
     """Steps of a second: mean, least, greatest and count of the points, although their block stands there twice."""
     answer = series(client, **{"from": T, "to": T + 3000, "step": 1000})

@@ -99,6 +99,38 @@ def test_a_group_may_send_three_at_once_then_ten_or_twenty_a_second(per_s: float
     assert group.wait(now, per_s) == 0.0
 
 
+def test_how_far_the_engine_has_come_goes_with_every_message() -> None:
+    """Of the subject in focus and of its namespace: by it a page knows whether anybody judges, and what time it is in a virtual log."""
+
+    async def story() -> None:
+        centre = hub()
+        world = centre.world
+        put(world, 1_000)
+        put(world, 2_000, "beta")
+        browser = Browser(centre, NEAR)
+        await browser.begun()
+        assert browser.messages[0]["clock"] == 2_000
+        assert browser.messages[0]["began"] == centre.began_ms
+        for subject, end in (
+            (SUBJECT, 10_000),
+            (SubjectKey(NS, "default", "beta"), 20_000),
+            (SUBJECT, 9_000),
+            (SubjectKey("other", "a", "b"), 5),
+        ):
+            world.seen(subject, end)
+        world.points(SUBJECT, [b'["clarity",11000,0.5]'])
+        centre.pump()
+        await browser.until(lambda: len(browser.messages) == 2)
+        told = browser.messages[1]
+        assert (told["judged"], told["clock"]) == (10_000, 20_000)
+        # who stays gets no snapshot, and learns it of the subject that it turns to
+        centre.subscribe(browser.client, NEAR._replace(subject=SubjectKey(NS, "default", "beta")), ("epoch", told["seq"]))
+        await browser.until(lambda: len(browser.messages) == 3)
+        assert (browser.messages[2]["type"], browser.messages[2]["judged"]) == ("resumed", 20_000)
+
+    run(story())
+
+
 @pytest.mark.parametrize(("clients", "per_s"), [(CROWD, QUICK_UPDATES_PER_S), (CROWD + 1, UPDATES_PER_S)])
 def test_nobody_is_quick_in_a_crowd(clients: int, per_s: float) -> None:
     """Who asks for it gets twenty updates a second, while few are there."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.intake import ARRAY_BYTES, Intake, TooMany, Unreadable
+from gateway.intake import ARRAY_BYTES, BOM, Intake, TooMany, Unreadable
 from iskra import config_files
 from processors.admission import check
 from processors.compiled import Compiled
@@ -135,6 +135,20 @@ def test_good_lines_need_no_second_reading() -> None:
     found = intake().sort(b"\n".join(lines), lines=True)
     assert (found.accepted, [item.index for item in found.rejected]) == (99, [42])
     assert base64.b64decode(json.loads(found.letters[0].value)["bytes"]) == lines[42]
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_byte_order_mark_is_no_part_of_the_body(lines: bool) -> None:
+    """One at the beginning is passed over, whatever comes then; indices, and the bytes of what is refused, are as without it."""
+    good, bad = json.dumps(point()).encode(), json.dumps(point(value=7)).encode()
+    for items in ([good], [good, good], [bad, good], [b"{broken", good] if lines else [b"5", good]):
+        raw = b"\n".join(items) if lines else b"[%b]" % b",".join(items)
+        found, plain = intake().sort(BOM + raw, lines), intake().sort(raw, lines)
+        assert (found.accepted, found.rejected, found.arrays) == (plain.accepted, plain.rejected, plain.arrays)
+        assert [json.loads(each.value) for each in found.letters] == [json.loads(each.value) for each in plain.letters]
+    for raw in (BOM, BOM + BOM + good):
+        with pytest.raises(Unreadable):
+            intake().sort(raw, lines=False)
 
 
 @pytest.mark.parametrize("raw", [b"", b"  ", b"{", b"[1", b"5", b'"x"', b"null", b"\xff\xfe", b'[{"subject":"\xff"}]', b"[" * 100_000])

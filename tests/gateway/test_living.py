@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.keys import Key, SubjectKey
 from gateway.living import CLOSED_KEPT, Life, LifeRead, read_life
-from gateway.world import World
+from gateway.world import Status, World
 from iskra import config_files
 from schemas.living import Alerts
 from schemas.topics import ACTIONS, ALERTS, DEAD_LETTERS, ESCALATIONS, SIGNALS, VOICES
@@ -186,6 +186,17 @@ def test_a_sample_of_signals_is_passed_on_as_it_came() -> None:
     life = json.loads(world.life(SUBJECT) or b"{}")
     assert life["signals"]["values"] == {"heartbeat": 72}
     assert not overview.lives
+
+
+def test_a_silent_subject_whose_alert_fires_is_among_those_that_are_listed() -> None:
+    """Where not all can be listed an alert that fires counts as a BLOCK: UNKNOWN hides the level, not the crisis."""
+    world = World()
+    for n, (subject, level) in enumerate((("aa", "WARN"), ("alpha", "UNKNOWN"), ("beta", "UNKNOWN")), 1):
+        key = Key("space", "default", subject, "clarity")
+        world.put(key, Status(str(n), (n, 0, 0), level, n, "c", b"{}", b'{"subject":"%b"}' % subject.encode()))
+    world.tell(read(ALERTS, alert("alpha", "a", "firing"), 1))
+    _, body = world.snapshot(world.overview("space", None), 2)
+    assert [each["subject"] for each in json.loads(b"{%b}" % body)["subjects"]] == ["alpha", "aa"]
 
 
 def test_only_what_changed_goes_out_and_an_overview_hears_of_counts() -> None:

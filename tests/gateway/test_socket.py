@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import time
 import uuid
 from collections.abc import Callable, Coroutine
@@ -207,10 +208,15 @@ def test_a_client_that_comes_back_gets_what_it_missed(gateway: Running, worker: 
         await asyncio.to_thread(eventually, lambda: latest(gateway, "back") == missed[-1], "both were read")
         async with gateway.socket() as socket:
             await socket.subscribe(space, subject="back", resume={"epoch": hello["epoch"], "seq": snapshot["seq"]})
-            assert await socket.until("resumed") == {"type": "resumed", "seq": snapshot["seq"]}
+            resumed = await socket.until("resumed")
             delta = await socket.until("delta", "verdicts")
             assert [each["id"] for each in delta["verdicts"]] == missed
-            assert [each["id"] for each in delta["statuses"] if each["subject"] == "back"] == [missed[-1]]
+            (status,) = [each for each in delta["statuses"] if each["subject"] == "back"]
+            assert status["id"] == missed[-1]
+            assert resumed == {"type": "resumed", "seq": snapshot["seq"], "judged": status["since"]}
+            with gateway.client() as client:
+                told = (await asyncio.to_thread(client.get, "/status")).text
+            assert f"newest output of the engine: {dt.datetime.fromtimestamp(status['since'] // 1000, dt.UTC):%Y-%m-%d}" in told
             for resume in ({"epoch": "another", "seq": snapshot["seq"]}, {"epoch": hello["epoch"], "seq": 10**9}):
                 await socket.subscribe(space, subject="back", resume=resume)
                 assert (await socket.until("snapshot"))["seq"] >= delta["seq"]

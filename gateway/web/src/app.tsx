@@ -4,6 +4,7 @@ import { firstLanguage, keepLanguage, type Language, speech } from "./i18n";
 import * as api from "./live/api";
 import { useBeat } from "./live/beat";
 import type { Pulse, Selection } from "./live/pulse";
+import { logTime } from "./logic/clock";
 import { rank } from "./logic/need";
 import { viewOf } from "./logic/view";
 import { levelText } from "./logic/why";
@@ -42,7 +43,7 @@ export function App({ pulse }: { pulse: Pulse }) {
   useBeat(pulse.fast);
   const [language, setLanguage] = useState<Language>(firstLanguage);
   const spoken = useMemo(() => speech(language), [language]);
-  const { t } = spoken;
+  const { t, f } = spoken;
   const [selection, setSelection] = useState<Selection>(() => selectionOf(location.search));
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());
   const [said, setSaid] = useState("");
@@ -95,20 +96,18 @@ export function App({ pulse }: { pulse: Pulse }) {
   const row = focus ? pulse.row(focus.tenant, focus.subject) : undefined;
   const now = pulse.now();
   const wallNow = now ?? Date.now();
-  const view = focus && config ? viewOf(focus, config, now) : null;
+  const view = focus && config ? viewOf(focus, config, now, pulse.heard()) : null;
+  const unjudged = view?.unjudged ?? null;
 
   const { life } = focus ?? {};
   useSeconds(now !== null && Boolean(life?.alerts?.open.length || life?.actions?.open.length));
-  // Cut off, what people wait for stands as it stood then.
-  const lostSince = pulse.link.state.kind === "lost" ? pulse.link.state.since : null;
-  const isFirst = pulse.namespace === pulse.hello?.namespaces[0];
   const scene: Scene | null =
     focus && view && config
       ? {
           focus,
           config,
           time: view.time,
-          logTime: isFirst ? (now ?? lostSince ?? view.time) : view.time,
+          logTime: logTime(pulse.heard(), view.time, pulse.clock, pulse.isFirst),
           today: wallNow,
           commands: pulse.hello?.namespaces[0] ?? null,
           live: now !== null,
@@ -156,14 +155,15 @@ export function App({ pulse }: { pulse: Pulse }) {
       <p class="sr" aria-live="polite">
         {said}
       </p>
-      {(!parts.kafka || !parts.clickhouse || pulse.problem) && (
+      {(!parts.kafka || !parts.clickhouse || pulse.problem || unjudged !== null) && (
         <div class="notices" role="status">
           {!parts.kafka && <p>{t.parts.kafka}</p>}
           {!parts.clickhouse && <p>{t.parts.clickhouse}</p>}
+          {focus && unjudged !== null && <p>{t.parts.worker(focus.subject, f.moment(unjudged, wallNow))}</p>}
           {pulse.problem && <p>{t.error(pulse.problem)}</p>}
         </div>
       )}
-      <main class={selection.subject ? "one" : "all"}>
+      <main class={`${selection.subject ? "one" : "all"}${unjudged === null ? "" : " unjudged"}`}>
         <List
           pulse={pulse}
           onSelect={(tenant, subject) =>
@@ -172,7 +172,7 @@ export function App({ pulse }: { pulse: Pulse }) {
           onNamespace={(namespace) => go({ namespace, tenant: null, subject: null, verdict: null }, false)}
         />
         {empty && !known ? (
-          <Empty namespace={pulse.namespace} first={pulse.namespace === pulse.hello?.namespaces[0]} />
+          <Empty namespace={pulse.namespace} first={pulse.isFirst} />
         ) : (
           <div class="subject">
             <button
@@ -202,7 +202,9 @@ export function App({ pulse }: { pulse: Pulse }) {
                       <Waiting scene={scene} />
                       <Alerts scene={scene} />
                       <Speaking scene={scene} view={view} />
-                      {opened && <Why status={opened} current={current} config={config} today={wallNow} />}
+                      {opened && (
+                        <Why status={opened} current={current && unjudged === null} config={config} today={wallNow} />
+                      )}
                     </div>
                     <div class="under">
                       <Actions scene={scene} />

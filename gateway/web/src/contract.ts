@@ -76,6 +76,8 @@ export interface MetricConfig extends Partial<Judging> {
 
 export interface Config {
   time: { allowed_lateness: number };
+  /** Sizes of the windows that come out for as long as points go in (ms); absent where nobody makes any. */
+  windows?: number[];
   defaults: Judging;
   metrics: Record<string, MetricConfig>;
   /** Null or absent: statuses alone. */
@@ -95,6 +97,7 @@ export interface SubjectSeen {
   namespace: string;
   tenant: string;
   subject: string;
+  /** Greatest time of what the engine wrote of it. */
   last_ts: number | null;
 }
 
@@ -102,6 +105,9 @@ export interface Snapshot {
   type: "snapshot";
   seq: number;
   server_time: number;
+  /** Since when the gateway hears of windows (ms of its time). */
+  began?: number;
+  clock?: number;
   statuses: Status[];
   subjects: SubjectSeen[];
   /** How many statuses there are, if not all of them are in it. */
@@ -115,6 +121,9 @@ export interface Delta {
   type: "delta";
   seq: number;
   server_time: number;
+  /** Greatest time of what the engine wrote in the namespace (ms); `judged`: of the subject in focus. */
+  clock?: number;
+  judged?: number;
   statuses?: Status[];
   verdicts?: Status[];
   points?: [metric: string, ts: number, value: number][];
@@ -128,7 +137,7 @@ export type ServerMessage =
   | Hello
   | Snapshot
   | Delta
-  | { type: "resumed"; seq: number; life?: Life }
+  | { type: "resumed"; seq: number; judged?: number; life?: Life }
   | { type: "parts"; kafka: boolean; clickhouse: boolean }
   | { type: "pong"; server_time: number; echo: number }
   | { type: "error"; message: string };

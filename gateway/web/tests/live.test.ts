@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { ServerMessage, Status } from "../src/contract";
+import type { Config, SeriesRow, ServerMessage, Status } from "../src/contract";
+import type { LifeLine } from "../src/life";
 import { Beat } from "../src/live/beat";
 import { Pulse } from "../src/live/pulse";
 
@@ -129,6 +130,28 @@ test("a delta replaces the latest status, and a metric that is gone takes its su
   expect(pulse.list().map((row) => row.subject)).toEqual(["a"]);
 });
 
+test("an alert that begins or ends to fire moves its subject in the list", () => {
+  const { pulse, wire } = open();
+  wire.says(snapshot(7, status("a", "UNKNOWN"), status("b", "WARN")));
+  const order = () => pulse.list().map((row) => row.subject);
+  const line = { namespace: "iskra", tenant: "default", subject: "a", active: [], queued: [], firing: 1, worst: "P0" };
+  wire.says({ type: "delta", seq: 8, server_time: 0, lives: [line as unknown as LifeLine] });
+  expect(order()).toEqual(["a", "b"]);
+  expect(pulse.row("default", "a")?.need).toMatchObject({ level: "UNKNOWN", alert: "P0" });
+  wire.says({
+    type: "delta",
+    seq: 9,
+    server_time: 0,
+    lives: [{ ...line, firing: 0, worst: null } as unknown as LifeLine],
+  });
+  expect(order()).toEqual(["b", "a"]);
+  wire.says({
+    ...snapshot(10, status("a", "UNKNOWN"), status("b", "WARN")),
+    lives: [line],
+  } as unknown as ServerMessage);
+  expect(order()).toEqual(["a", "b"]);
+});
+
 test("the list keeps its order while somebody points at it, and sorts afterwards", () => {
   const { pulse, wire } = open();
   wire.says(snapshot(7, status("a", "OK"), status("b", "WARN")));
@@ -182,4 +205,94 @@ test("turned away as too slow, it waits two seconds at least", () => {
   expect(Wire.all.length).toBe(1);
   vi.advanceTimersByTime(200);
   expect(Wire.all.length).toBe(2);
+});
+
+const judged = {
+  time: { allowed_lateness: 5_000 },
+  windows: [60_000, 10_000],
+  metrics: {},
+} as unknown as Config;
+
+/** Looks at `a` of a gateway that began `up` ms ago; the engine wrote of it last `behind` ms ago. */
+function watch(namespace: string, up: number, behind: number, rows: SeriesRow[] = []): { pulse: Pulse; wire: Wire } {
+  const answer = { ok: true, json: () => Promise.resolve({ points: rows, items: [] }) };
+  vi.stubGlobal("fetch", () => Promise.resolve(answer));
+  const pulse = new Pulse("ws://here/ws", { namespace, tenant: "default", subject: "a", verdict: null });
+  pulse.link.open();
+  const wire = Wire.all.at(-1) as Wire;
+  wire.onopen?.();
+  const now = Date.now();
+  wire.says({ ...hello("e1"), config: judged } as ServerMessage);
+  const seen = { namespace, tenant: "default", subject: "a", last_ts: now - behind };
+  const statuses = [{ ...status("a", "OK", now - 600_000), namespace }];
+  wire.says({ type: "snapshot", seq: 1, server_time: now, began: now - up, statuses, subjects: [seen] });
+  return { pulse, wire };
+}
+
+/** A point of `a` each second for so long, and what the engine wrote meanwhile. */
+function live(wire: Wire, seconds: number, wrote: (ts: number) => number | undefined): void {
+  for (let i = 0; i < seconds; i++) {
+    vi.advanceTimersByTime(1_000);
+    const ts = Date.now();
+    const told = wrote(ts);
+    wire.says({
+      type: "delta",
+      seq: 2 + i,
+      server_time: ts,
+      points: [["clarity", ts, 0.8]],
+      ...(told ? { judged: told } : {}),
+    });
+  }
+}
+
+const unjudged = (pulse: Pulse) => pulse.focus?.windows.unjudged(pulse.heard()) ?? null;
+
+test("points that come on while the engine writes nothing are not vouched for, until it has caught up", () => {
+  const { pulse, wire } = watch("iskra", 3_600_000, 0);
+  const last = Date.now();
+  live(wire, 25, () => undefined);
+  expect(unjudged(pulse)).toBe(last);
+  live(wire, 1, (ts) => ts - 5_000);
+  expect(unjudged(pulse)).toBeNull();
+});
+
+test("windows that come every ten seconds vouch for what lies between them", () => {
+  const { pulse, wire } = watch("iskra", 3_600_000, 0);
+  for (let minute = 0; minute < 3; minute++) {
+    live(wire, 60, (ts) => Math.floor((ts - 5_000) / 10_000) * 10_000);
+    expect(unjudged(pulse)).toBeNull();
+  }
+});
+
+test("opened long after the worker died, the page knows it as soon as the store has told of the points", async () => {
+  const now = Date.now();
+  const rows = Array.from({ length: 400 }, (_, i): SeriesRow => [now - (400 - i) * 1000, 0.8, 0.8, 0.8, 1]);
+  const dead = watch("iskra", 3_600_000, 300_000, rows);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(unjudged(dead.pulse)).toBe(now - 300_000);
+  // A gateway that has just started has heard of no window yet, whoever judges.
+  const young = watch("iskra", 1_000, 300_000, rows);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(unjudged(young.pulse)).toBeNull();
+});
+
+test("who turns to a subject that was listed long ago learns how far it is judged before its past comes", async () => {
+  const rows = Array.from({ length: 400 }, (_, i): SeriesRow => [Date.now() + i * 1000, 0.8, 0.8, 0.8, 1]);
+  const { pulse, wire } = watch("iskra", 3_600_000, 0);
+  vi.setSystemTime(Date.now() + 400_000);
+  const answer = { ok: true, json: () => Promise.resolve({ points: rows, items: [] }) };
+  vi.stubGlobal("fetch", () => Promise.resolve(answer));
+  wire.says({ type: "resumed", seq: 1, judged: Date.now() - 10_000 });
+  await vi.advanceTimersByTimeAsync(10);
+  expect(pulse.focus?.tracks.size).toBeGreaterThan(0);
+  expect(unjudged(pulse)).toBeNull();
+});
+
+test("in virtual time the log goes on with the other subjects of the namespace", () => {
+  const { pulse, wire } = watch("demo", 3_600_000, 0);
+  wire.says({ type: "delta", seq: 2, server_time: 0, clock: 900_000 });
+  wire.says({ type: "delta", seq: 3, server_time: 0, clock: 800_000 });
+  expect(pulse.clock).toBe(900_000);
+  pulse.select({ namespace: "iskra", tenant: null, subject: null, verdict: null });
+  expect(pulse.clock).toBe(0);
 });

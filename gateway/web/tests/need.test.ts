@@ -43,6 +43,26 @@ test("among the healthy the one that recovered last stands first", () => {
   expect(rows.sort(byNeed).map((r) => r.name)).toEqual(["just", "long"]);
 });
 
+test("a subject that falls silent while its alert fires stands where the level stood that raised it", () => {
+  const crisis = { level: "BLOCK", priority: "P0", since: 50 } as const;
+  const silent = { ...status("UNKNOWN", null, 90), previous: crisis };
+  const rows = [
+    row("warn", status("WARN", "P2", 1)),
+    row("unknown", status("UNKNOWN", null, 1)),
+    { name: "told", need: needOf([status("UNKNOWN", null, 5)], "P2") },
+    { name: "silent", need: needOf([status("OK", null, 2), silent], "P0") },
+    row("p0", status("BLOCK", "P0", 60)),
+    row("old p0", status("BLOCK", "P0", 40)),
+    { name: "spent", need: needOf([status("OK", null, 3)], "P1") },
+  ];
+  const sorted = ["old p0", "silent", "p0", "spent", "warn", "told", "unknown"];
+  expect(rows.sort(byNeed).map((r) => r.name)).toEqual(sorted);
+  expect(needOf([silent], "P0")).toMatchObject({ level: "UNKNOWN", alert: "P0", since: 50 });
+  // Where the level says as much, it says it alone.
+  expect(needOf([status("BLOCK", "P0", 9)], "P1").alert).toBeNull();
+  expect(needOf([status("WARN", "P2", 9)], "P2").alert).toBeNull();
+});
+
 test("UNKNOWN is need, OK and no status are not", () => {
   expect(inNeed(needOf([status("UNKNOWN", null, 1)]))).toBe(true);
   expect(inNeed(needOf([status("OK", null, 1)]))).toBe(false);

@@ -4,7 +4,7 @@ import { Format } from "../src/i18n/format";
 import { ru } from "../src/i18n/ru";
 import { backoff } from "../src/live/backoff";
 import { SPAN, spanFor, ticks } from "../src/logic/axis";
-import { Ages, isWallClock, subjectTime } from "../src/logic/clock";
+import { Ages, isWallClock, logTime, subjectTime } from "../src/logic/clock";
 
 const f = new Format(en, "UTC");
 const g = new Format(ru, "UTC");
@@ -63,6 +63,14 @@ test("subject time is that of the newest point; a silence moves it on only where
   expect(subjectTime(newest, -600_000, newest, false)).toBe(newest);
   // A subject of the live namespace that was silent before the page looked: it is now for it, too.
   expect(subjectTime(newest, 200_000, newest + 200_000, true)).toBe(newest + 200_000);
+});
+
+test("what people wait for is counted on while a subject is silent, in virtual time by the others of its namespace", () => {
+  expect(logTime(5_000_000, 4_000_000, 4_100_000, true)).toBe(5_000_000);
+  expect(logTime(0, 4_000_000, 4_100_000, true)).toBe(4_000_000);
+  expect(logTime(5_000_000, 1_000, 361_000, false)).toBe(361_000);
+  // The windows of the others come a little after its own points.
+  expect(logTime(5_000_000, 365_000, 361_000, false)).toBe(365_000);
 });
 
 test("points of another day or of the future are no measure of latency", () => {

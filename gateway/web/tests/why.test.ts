@@ -4,7 +4,7 @@ import { en } from "../src/i18n/en";
 import { Format } from "../src/i18n/format";
 import { ru } from "../src/i18n/ru";
 import { bandsOf, scaleOf, spread } from "../src/logic/bands";
-import { next, why } from "../src/logic/why";
+import { decisive, next, why } from "../src/logic/why";
 
 const config: Config = {
   time: { allowed_lateness: 5000 },
@@ -89,6 +89,18 @@ test("a crisis seen by the fast mean names that mean", () => {
   expect(why(p0, config, e)).toBe(
     "The 3 s mean rose to **0.900**, over the bound **0.8**. At this bound nothing is waited for.",
   );
+  expect(decisive(p0, config.defaults)).toEqual({ window: 3_000, value: 0.9, fast: true });
+});
+
+test("where the slow mean is beyond, too, or no crisis is meant, the slow one decided", () => {
+  const slow = { window: 30_000, fast: false };
+  const both = status({ level: "BLOCK", priority: "P0", value: 0.85, fast_value: 0.9, bound: 0.8, side: "high" });
+  expect(decisive(both, config.defaults)).toEqual({ ...slow, value: 0.85 });
+  const kept = status({ level: "BLOCK", priority: "P0", value: 0.79, fast_value: 0.79, bound: 0.8, side: "high" });
+  expect(decisive(kept, config.defaults)).toEqual({ ...slow, value: 0.79 });
+  const p1 = status({ level: "BLOCK", priority: "P1", value: 0.69, fast_value: 0.9, bound: 0.7, side: "high" });
+  expect(decisive(p1, config.defaults)).toEqual({ ...slow, value: 0.69 });
+  expect(decisive(status({ fast_value: 0.5 }), config.defaults)).toEqual({ ...slow, value: 0.45 });
 });
 
 test("a step down tells the edge that was kept to, and the bound that still holds", () => {

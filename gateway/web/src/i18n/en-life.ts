@@ -59,6 +59,7 @@ export const enLife = {
 
   alerts: {
     label: "Alerts",
+    still: "alert firing",
     none: "No alert.",
     count: (n: string, raw: number) => `${n} ${raw === 1 ? "alert" : "alerts"} firing`,
     state: {

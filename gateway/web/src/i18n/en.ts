@@ -26,6 +26,8 @@ export const en = {
   parts: {
     kafka: "The broker cannot be reached: nothing new arrives until it is back.",
     clickhouse: "The store cannot be reached: the past is not shown until it is back.",
+    worker: (subject: string, since: string) =>
+      `Points of ${subject} arrive and nobody judges them: its levels are those of ${since}.`,
   },
 
   list: {
@@ -48,6 +50,7 @@ export const en = {
     copied: "Copied",
   },
 
+  was: (level: string) => `was ${level}`,
   level: { OK: "OK", WARN: "WARN", BLOCK: "BLOCK", UNKNOWN: "UNKNOWN" },
   reason: {
     impossible: "impossible values",
@@ -58,7 +61,10 @@ export const en = {
     engine_error: "engine error",
   },
   side: { low: "low", high: "high" },
-  statistic: { mean: (window: string, slide: string) => `mean of ${window}, every ${slide}` },
+  statistic: {
+    mean: (window: string, slide: string) => `mean of ${window}, every ${slide}`,
+    fast: (fast: string, window: string, value: string) => `mean of ${fast} (that of ${window}: ${value})`,
+  },
 
   state: {
     crisis: "crisis",
@@ -91,6 +97,7 @@ export const en = {
     noPoints: "no points",
     lastSeen: (value: string, when: string) => `last ${value} at ${when}`,
     noRule: "no rule",
+    unjudged: (since: string) => `not judged since ${since}`,
     loading: "fetching the past…",
     failed: "The past could not be fetched; new points are drawn as they come.",
     chart: (metric: string, lo: string, hi: string, now: string) =>
@@ -106,6 +113,7 @@ export const en = {
     loading: "fetching…",
     failed: "The verdicts of the past could not be fetched.",
     announced: (subject: string, metric: string, level: string) => `${subject}: ${metric} is ${level}`,
+    meanOf: (window: string) => `mean of ${window}`,
     more: "Show older ones",
   },
 

@@ -86,6 +86,7 @@ export const ruLife: Texts["life"] = {
 
   alerts: {
     label: "Тревоги",
+    still: "тревога звучит",
     none: "Тревог нет.",
     count: (n, raw) => `${n} ${words(raw, "тревога звучит", "тревоги звучат", "тревог звучит")}`,
     state: {

@@ -32,6 +32,8 @@ export const ru: Texts = {
   parts: {
     kafka: "Брокер недоступен: пока он не вернётся, нового не будет.",
     clickhouse: "Хранилище недоступно: пока оно не вернётся, прошлое не показано.",
+    worker: (subject, since) =>
+      `Точки субъекта ${subject} приходят, но никто их не оценивает: его уровни показаны на ${since}.`,
   },
 
   list: {
@@ -54,6 +56,7 @@ export const ru: Texts = {
     copied: "Скопировано",
   },
 
+  was: (level) => `было ${level}`,
   level: { OK: "OK", WARN: "WARN", BLOCK: "BLOCK", UNKNOWN: "UNKNOWN" },
   reason: {
     impossible: "невозможные значения",
@@ -64,7 +67,10 @@ export const ru: Texts = {
     engine_error: "сбой движка",
   },
   side: { low: "снизу", high: "сверху" },
-  statistic: { mean: (window, slide) => `среднее за ${window}, каждую ${slide}` },
+  statistic: {
+    mean: (window, slide) => `среднее за ${window}, каждую ${slide}`,
+    fast: (fast, window, value) => `среднее за ${fast} (за ${window}: ${value})`,
+  },
 
   state: {
     crisis: "кризис",
@@ -97,6 +103,7 @@ export const ru: Texts = {
     noPoints: "нет точек",
     lastSeen: (value, when) => `последнее ${value} в ${when}`,
     noRule: "правила нет",
+    unjudged: (since) => `не оценивается с ${since}`,
     loading: "получаем прошлое…",
     failed: "Прошлое получить не удалось; новые точки рисуются по мере поступления.",
     chart: (metric, lo, hi, now) =>
@@ -112,6 +119,7 @@ export const ru: Texts = {
     loading: "получаем…",
     failed: "Прошлые вердикты получить не удалось.",
     announced: (subject, metric, level) => `${subject}: ${metric}, теперь ${level}`,
+    meanOf: (window) => `среднее за ${window}`,
     more: "Показать более ранние",
   },
 

@@ -1,9 +1,10 @@
 /** The one subject that is looked at closely: its points of the last minutes and its verdicts. */
 
-import type { Config, Delta, Status } from "../contract";
+import type { Config, Delta, SeriesRow, Status } from "../contract";
 import type { Life } from "../life";
 import { SPAN } from "../logic/axis";
 import { Ages, subjectTime } from "../logic/clock";
+import { Windows } from "../logic/judged";
 import { Track } from "../logic/track";
 import * as api from "./api";
 import { Commands } from "./commands";
@@ -15,6 +16,11 @@ const VERDICTS = 50;
 const SEAM = 4_000;
 /** So often it is asked for a metric of which there is a status but no row yet. */
 const SEAM_TRIES = 5;
+
+/** By what it is known which windows are to come; where nobody makes any, none ever ends. */
+function windowsOf(config: Config | null): { lateness: number; size: number } {
+  return { lateness: config?.time.allowed_lateness ?? 5_000, size: Math.min(...(config?.windows ?? [])) };
+}
 
 export type Fetching = "loading" | "ready" | "failed";
 
@@ -33,7 +39,10 @@ export class Focus {
 
   life: Life = {};
   readonly commands: Commands;
+  /** What the engine owes of it. */
+  readonly windows = new Windows();
 
+  private found: (rows: SeriesRow[]) => void = () => {};
   private abort = new AbortController();
   private readonly asked = new Set<string>();
   private late = 0;
@@ -71,7 +80,7 @@ export class Focus {
 
   /** What came over the wire; `now` is the server's time at its arrival. */
   apply(delta: Delta, config: Config | null, now: number): void {
-    const lateness = config?.time.allowed_lateness ?? 5_000;
+    const { lateness, size } = windowsOf(config);
     let newestHere = 0;
     for (const [metric, ts, value] of delta.points ?? []) {
       if (ts > newestHere) newestHere = ts;
@@ -80,8 +89,10 @@ export class Focus {
       const known = this.tracks.has(metric);
       this.track(metric).add(ts, value);
       if (!known && this.pastPoints !== "loading") this.fetchSeries(metric, ts);
+      this.windows.add(ts, size);
       this.move(ts, now);
     }
+    this.windows.close(this.newest, lateness, () => now);
     if (newestHere) this.ages.add(now - newestHere);
     for (const status of delta.verdicts ?? []) this.addVerdict(status);
     this.trim();
@@ -111,8 +122,20 @@ export class Focus {
    *
    * @param signals names of signals that it may have published
    * @param until newest known time of the subject (ms)
+   * @param owedSince since when a window with this end that is found then is owed (ms of our time)
    */
-  fetchPast(metrics: string[], signals: readonly string[], until: number): void {
+  fetchPast(
+    metrics: string[],
+    signals: readonly string[],
+    until: number,
+    config: Config | null,
+    owedSince: (end: number) => number,
+  ): void {
+    const { lateness, size } = windowsOf(config);
+    this.found = (rows) => {
+      for (const [ts] of rows) this.windows.add(ts, size);
+      this.windows.close(this.newest, lateness, owedSince);
+    };
     this.abort.abort();
     this.abort = new AbortController();
     this.asked.clear();
@@ -166,6 +189,7 @@ export class Focus {
       const track = this.track(metric);
       track.load(rows);
       if (track.newest > this.newest) this.newest = track.newest;
+      this.found(rows);
       this.changed();
       return true;
     } catch {

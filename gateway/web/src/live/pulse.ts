@@ -24,6 +24,7 @@ export interface Row {
   statuses: Map<string, Status>;
   need: Need;
   spark: number[];
+  /** Greatest time of what the engine wrote of it, as far as the page was told. */
   lastTs: number;
 }
 
@@ -48,6 +49,8 @@ export class Pulse {
   problem: string | null = null;
   focus: Focus | null = null;
   namespace: string | null;
+  /** Greatest time that was seen in the namespace (ms): where time is virtual, the log's as far as it is known. */
+  clock = 0;
   readonly rows = new Map<string, Row>();
   /** By key of row: subjects in whom something lives. */
   readonly lives = new Map<string, LifeLine>();
@@ -61,6 +64,8 @@ export class Pulse {
   onPoints: ((times: number[]) => void) | null = null;
 
   private seq: number | null = null;
+  /** Since when the gateway hears of windows (ms of its time). */
+  private began = 0;
   private epoch: string | null = null;
   private order: Row[] = [];
   private unsorted = true;
@@ -88,6 +93,12 @@ export class Pulse {
   /** Server time, or null while cut off. */
   now(): number | null {
     return this.link.state.kind === "live" ? this.link.now() : null;
+  }
+
+  /** Until when the server was heard of (ms): now, or the moment of the cut. */
+  heard(): number {
+    const { state } = this.link;
+    return this.now() ?? (state.kind === "lost" ? (state.since ?? 0) : 0);
   }
 
   /** Rows in the order of need. */
@@ -120,6 +131,7 @@ export class Pulse {
       this.namespace = namespace;
       this.rows.clear();
       this.lives.clear();
+      this.clock = 0;
       this.unsorted = true;
       this.known = false;
       this.seq = null;
@@ -139,7 +151,7 @@ export class Pulse {
     focus?.close();
     this.focus = null;
     if (!this.hello || namespace === null || subject === null || tenant === null) return;
-    this.focus = new Focus(namespace, tenant, subject, namespace === this.hello?.namespaces[0], () => this.fast.emit());
+    this.focus = new Focus(namespace, tenant, subject, this.isFirst, () => this.fast.emit());
   }
 
   /** After each answer to `subscribe`, so that no point falls between the past and the live ones. */
@@ -151,8 +163,27 @@ export class Pulse {
     for (const status of row?.statuses.values() ?? []) focus.addVerdict(status);
     const times = [row?.lastTs ?? 0, ...[...(row?.statuses.values() ?? [])].map((s) => s.since)];
     focus.move(Math.max(...times), now);
+    focus.windows.hear(row?.lastTs ?? 0);
     const metrics = new Set([...Object.keys(this.config?.metrics ?? {}), ...(row?.statuses.keys() ?? [])]);
-    focus.fetchPast([...metrics], SIGNALS, focus.newest || now);
+    focus.fetchPast([...metrics], SIGNALS, focus.newest || now, this.config, (end) => this.owedSince(end));
+  }
+
+  /**
+   * Since when a window that is not there is owed, if its points came before anybody looked: where time is the wall
+   * clock's, since its end; but a gateway that has just started hears of the next one only.
+   */
+  private owedSince(end: number): number {
+    if (!this.isFirst || !this.config) return this.link.now();
+    return Math.max(end + this.config.time.allowed_lateness, this.began + Math.min(...(this.config.windows ?? [])));
+  }
+
+  /** Whether the namespace is the live one, whose time is the wall clock's. */
+  get isFirst(): boolean {
+    return this.namespace === this.hello?.namespaces[0];
+  }
+
+  private tick(clock: number | undefined): void {
+    if (clock !== undefined && clock > this.clock) this.clock = clock;
   }
 
   private subscribe(): void {
@@ -180,6 +211,7 @@ export class Pulse {
       case "resumed":
         this.seq = message.seq;
         if (message.life) this.focus?.takeLife(message.life);
+        this.hear(message.judged);
         this.fetchPast();
         break;
       case "delta":
@@ -207,6 +239,7 @@ export class Pulse {
     if (this.namespace === null || !hello.namespaces.includes(this.namespace)) {
       this.namespace = hello.namespaces[0] ?? null;
       this.rows.clear();
+      this.clock = 0;
       this.known = false;
       this.seq = null;
     }
@@ -220,6 +253,8 @@ export class Pulse {
 
   private replace(snapshot: Snapshot): void {
     this.seq = snapshot.seq;
+    this.began = snapshot.began ?? 0;
+    this.tick(snapshot.clock);
     const sparks = new Map([...this.rows].map(([key, row]) => [key, row.spark]));
     this.rows.clear();
     for (const { namespace, tenant, subject, last_ts } of snapshot.subjects) {
@@ -230,11 +265,11 @@ export class Pulse {
       this.rowFor(status.namespace, status.tenant, status.subject).statuses.set(status.metric, status);
     }
     for (const row of this.rows.values()) {
-      row.need = needOf(row.statuses.values());
       row.spark = sparks.get(row.key) ?? row.spark;
     }
     this.lives.clear();
     this.takeLives(snapshot.lives);
+    for (const row of this.rows.values()) this.weigh(row);
     if (snapshot.life) this.focus?.takeLife(snapshot.life);
     this.partial = (snapshot.total ?? 0) > snapshot.statuses.length;
     this.known = true;
@@ -246,13 +281,13 @@ export class Pulse {
 
   private change(delta: Delta): void {
     this.seq = delta.seq;
+    this.tick(delta.clock);
     const now = this.link.now();
     for (const status of delta.statuses ?? []) {
       const row = this.rowFor(status.namespace, status.tenant, status.subject);
       row.statuses.set(status.metric, status);
-      row.need = needOf(row.statuses.values());
+      this.weigh(row);
       row.lastTs = Math.max(row.lastTs, status.since);
-      this.unsorted = true;
       if (row === this.focusRow()) this.focus?.move(status.since, now);
     }
     for (const gone of delta.removed ?? []) this.remove(gone);
@@ -265,6 +300,7 @@ export class Pulse {
       if (row.spark.length > SPARK) row.spark.shift();
     }
     const { focus } = this;
+    this.hear(delta.judged);
     if (focus && (delta.points || delta.verdicts)) {
       for (const verdict of delta.verdicts ?? []) {
         if (!focus.verdicts.some((v) => v.id === verdict.id)) this.onVerdict(verdict);
@@ -282,7 +318,22 @@ export class Pulse {
       if (line.active.length || line.queued.length || line.firing || line.waiting || line.acknowledged || line.pending)
         this.lives.set(key, line);
       else this.lives.delete(key);
+      const row = this.rows.get(key);
+      if (row) this.weigh(row);
     }
+  }
+
+  private weigh(row: Row): void {
+    row.need = needOf(row.statuses.values(), this.lives.get(row.key)?.worst ?? null);
+    this.unsorted = true;
+  }
+
+  /** The engine has come so far with the subject in focus (ms of its time). */
+  private hear(judged: number | undefined): void {
+    const row = this.focusRow();
+    if (!row) return;
+    row.lastTs = Math.max(row.lastTs, judged ?? 0);
+    this.focus?.windows.hear(row.lastTs);
   }
 
   private focusRow(): Row | undefined {
@@ -316,7 +367,6 @@ export class Pulse {
     if (!row) return;
     if (metric) row.statuses.delete(metric);
     if (!metric || !row.statuses.size) this.rows.delete(row.key);
-    row.need = needOf(row.statuses.values());
-    this.unsorted = true;
+    this.weigh(row);
   }
 }

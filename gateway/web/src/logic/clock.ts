@@ -23,6 +23,18 @@ export function subjectTime(newest: number, lag: number, now: number | null, liv
   return going - newest > PATIENCE ? going : newest;
 }
 
+/**
+ * Time of the log (ms), which people's waiting is counted in: it goes on while a subject is silent. In the live namespace
+ * it is our own; where time is virtual, the others that live there tell it.
+ *
+ * @param heard until when the server was heard of (ms), 0: not yet
+ * @param subject subject time (ms)
+ * @param seen greatest time that was seen in the namespace (ms)
+ */
+export function logTime(heard: number, subject: number, seen: number, live: boolean): number {
+  return live ? heard || subject : Math.max(subject, seen);
+}
+
 /** Whether a namespace's time is the wall clock's, judged by a newest point. */
 export function isWallClock(lag: number): boolean {
   return lag >= -2_000 && lag < 24 * 3_600_000;

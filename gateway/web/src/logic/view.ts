@@ -45,6 +45,8 @@ export interface View {
   rhythm: number | null;
   coherence: number | null;
   vitality: number | null;
+  /** Up to where the engine judged the subject if it does so no more (ms), see `judged.ts`; null: all is well. */
+  unjudged: number | null;
 }
 
 /** Mean of the judged window of `metric` that ends with `second`. */
@@ -61,8 +63,11 @@ function meansAt(read: (metric: string) => number | null): Means {
   return { clarity: read("clarity"), chaos: read("chaos"), trust: read("trust"), pain: read("pain") };
 }
 
-/** @param now server time (ms), null while cut off */
-export function viewOf(focus: Focus, config: Config, now: number | null): View {
+/**
+ * @param now server time (ms), null while cut off
+ * @param heard until when the server was heard of (ms): `now`, or the moment of the cut
+ */
+export function viewOf(focus: Focus, config: Config, now: number | null, heard: number): View {
   const time = focus.time(now);
   const second = Math.floor(time / 1000);
   const curves = new Map<string, Curve>();
@@ -100,6 +105,7 @@ export function viewOf(focus: Focus, config: Config, now: number | null): View {
       (stateOf(means) ? deltaRhythm(past, published("drift") ?? 0, published("interruptions") ?? 0) : null),
     coherence: published("coherence") ?? coherence(means, config),
     vitality: published("vitality") ?? vitality(means, config),
+    unjudged: focus.windows.unjudged(heard),
   };
 }
 

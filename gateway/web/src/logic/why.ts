@@ -52,14 +52,23 @@ function unknown(status: Status, judging: Judging, { t, f }: Speaker): string {
   }
 }
 
+/** The mean that decided. A crisis rung looks at the fast one, too: where that alone is beyond, the slow one tells nothing. */
+export function decisive(status: Status, judging: Judging): { window: number; value: number | null; fast: boolean } {
+  const { side, bound, value, fast_value } = status;
+  const fast =
+    status.priority === "P0" &&
+    side !== null &&
+    bound !== null &&
+    !beyond(side, value, bound) &&
+    beyond(side, fast_value, bound);
+  return fast ? { window: judging.fast_window, value: fast_value, fast } : { window: status.window_ms, value, fast };
+}
+
 function crossed(status: Status, side: Side, bound: number, judging: Judging, { t, f }: Speaker): string {
   const say = side === "low" ? t.why.fell : t.why.rose;
-  const wait = status.priority ? judging.for[status.priority] : 0;
-  // A crisis rung looks at the fast mean, too: name the one that is beyond.
-  if (status.priority === "P0" && !beyond(side, status.value, bound) && beyond(side, status.fast_value, bound)) {
-    return say(f.duration(judging.fast_window), f.value(status.fast_value), f.bound(bound), null);
-  }
-  return say(f.duration(status.window_ms), f.value(status.value), f.bound(bound), wait ? f.duration(wait) : null);
+  const { window, value, fast } = decisive(status, judging);
+  const wait = status.priority && !fast ? judging.for[status.priority] : 0;
+  return say(f.duration(window), f.value(value), f.bound(bound), wait ? f.duration(wait) : null);
 }
 
 function eased(status: Status, rung: Rung, judging: Judging, { t, f }: Speaker): string {

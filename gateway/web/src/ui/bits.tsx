@@ -11,18 +11,23 @@ export function Chip({
   level,
   priority,
   lead,
+  stale = false,
 }: {
   level: Level;
   priority: Priority | null;
   lead?: string | undefined;
+  /** It was so, and nobody can tell whether it still is. */
+  stale?: boolean;
 }) {
   const { t } = useSpeech();
+  const shown = stale ? "UNKNOWN" : level;
+  const text = levelText(t, level, priority);
   return (
-    <span class={`chip ${level.toLowerCase()}`}>
-      <LevelGlyph level={level} size={10} />
+    <span class={`chip ${shown.toLowerCase()}`}>
+      <LevelGlyph level={shown} size={10} />
       <span>
         {lead ? `${lead} ` : ""}
-        {levelText(t, level, priority)}
+        {stale ? t.was(text) : text}
       </span>
     </span>
   );

@@ -49,7 +49,7 @@ interface Props {
 export function Hero({ focus, row, view, now, labels, onOpen }: Props) {
   const { t, f, language } = useSpeech();
   const needy = [...(row?.statuses.values() ?? [])]
-    .filter((s) => inNeed({ rank: rank(s.level, s.priority), level: s.level, priority: s.priority, since: s.since }))
+    .filter((s) => inNeed({ rank: rank(s.level, s.priority) }))
     .sort((a, b) => rank(a.level, a.priority) - rank(b.level, b.priority) || a.since - b.since);
   const { stateSince } = view;
   const age = stateSince && f.age(view.time - stateSince.ts);
@@ -74,7 +74,12 @@ export function Hero({ focus, row, view, now, labels, onOpen }: Props) {
       <div class="needs">
         {needy.map((s) => (
           <button type="button" key={s.metric} class="bare" onClick={() => onOpen(s.id)}>
-            <Chip level={s.level} priority={s.priority} lead={namesOf(s.metric, labels[s.metric], language)[0]} />
+            <Chip
+              level={s.level}
+              priority={s.priority}
+              lead={namesOf(s.metric, labels[s.metric], language)[0]}
+              stale={view.unjudged !== null}
+            />
           </button>
         ))}
       </div>

@@ -1,9 +1,10 @@
 /** All subjects, those in need first. Only the rows in view exist, so five thousand cost what thirty do. */
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Config } from "../contract";
+import type { Config, Priority } from "../contract";
 import { useBeat } from "../live/beat";
 import type { Pulse, Row } from "../live/pulse";
+import { levelOf } from "../logic/bands";
 import { inNeed, matches, rank } from "../logic/need";
 import { levelText } from "../logic/why";
 import { Icon, LevelGlyph, VoiceGlyph } from "./glyph";
@@ -34,7 +35,20 @@ function Sparkline({ values }: { values: number[] }) {
 
 /** The metrics for which a subject stands where it stands in the list. */
 function culprits(row: Row): string[] {
-  return [...row.statuses.values()].filter((s) => rank(s.level, s.priority) === row.need.rank).map((s) => s.metric);
+  const worst = rank(row.need.level, row.need.priority);
+  return [...row.statuses.values()].filter((s) => rank(s.level, s.priority) === worst).map((s) => s.metric);
+}
+
+/** An alert that fires though the level no longer tells why. */
+function Firing({ priority }: { priority: Priority }) {
+  const { t } = useSpeech();
+  const level = levelOf(priority);
+  return (
+    <span class={`firing ${level.toLowerCase()}`}>
+      <LevelGlyph level={level} size={8} /> {priority}
+      <span class="sr"> {t.life.alerts.still}</span>
+    </span>
+  );
 }
 
 /** Who leads in a subject; nothing where all are silent. */
@@ -85,6 +99,7 @@ export function List({ pulse, onSelect, onNamespace }: Props) {
   const current = shown.findIndex(
     (row) => focus !== null && row.tenant === focus.tenant && row.subject === focus.subject,
   );
+  const stale = focus !== null && focus.windows.unjudged(pulse.heard()) !== null;
   const first = Math.max(0, Math.floor(top / ROW) - AHEAD);
   const last = Math.min(shown.length, Math.ceil((top + height) / ROW) + AHEAD);
 
@@ -174,8 +189,13 @@ export function List({ pulse, onSelect, onNamespace }: Props) {
         <div class="tall" role="presentation" style={{ height: `${shown.length * ROW}px` }}>
           {shown.slice(first, last).map((row, i) => {
             const index = first + i;
-            const why = inNeed(row.need) ? culprits(row) : [];
+            const { alert } = row.need;
+            const why = inNeed({ rank: rank(row.need.level, row.need.priority) }) ? culprits(row) : [];
             const names = why.map((m) => (language === "ru" && pulse.config?.metrics[m]?.label) || m);
+            // only of the subject in focus is it known whether points come
+            const unsure = stale && index === current;
+            const said = row.need.level ? levelText(t, row.need.level, row.need.priority) : t.list.noRule;
+            const level = unsure ? t.was(said) : said;
             return (
               // biome-ignore lint/a11y/useKeyWithClickEvents: the list box itself takes the keys, see onKeyDown
               <div
@@ -188,18 +208,13 @@ export function List({ pulse, onSelect, onNamespace }: Props) {
                 aria-posinset={index + 1}
                 tabIndex={-1}
                 style={{ top: `${index * ROW}px` }}
-                title={[
-                  row.name,
-                  row.need.level ? levelText(t, row.need.level, row.need.priority) : t.list.noRule,
-                  ...names,
-                ].join(" · ")}
+                title={[row.name, level, ...(alert ? [`${alert} ${t.life.alerts.still}`] : []), ...names].join(" · ")}
                 onClick={() => onSelect(row.tenant, row.subject)}
               >
-                <LevelGlyph level={row.need.level} />
-                <span class="sr">
-                  {row.need.level ? levelText(t, row.need.level, row.need.priority) : t.list.noRule}
-                </span>
+                <LevelGlyph level={unsure && row.need.level ? "UNKNOWN" : row.need.level} />
+                <span class="sr">{level}</span>
                 <span class="name">
+                  {alert && <Firing priority={alert} />}
                   {manyTenants && row.tenant !== "default" && <span class="tenant">{row.tenant}/</span>}
                   {row.subject}
                   {names.length > 0 && (

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
-import type { Config } from "../contract";
+import { type Config, judgingOf } from "../contract";
 import type { Focus } from "../live/focus";
+import { decisive } from "../logic/why";
 import { Chip, namesOf } from "./bits";
 import { useSpeech } from "./speech";
 
@@ -35,12 +36,14 @@ export function Verdicts({ focus, config, opened, fresh, today, onOpen }: Props)
       <ul>
         {shown.map((v) => {
           const [name] = namesOf(v.metric, config.metrics[v.metric]?.label, language);
+          const { window, value, fast } = decisive(v, judgingOf(config, v.metric));
           return (
             <li key={v.id} class={fresh.has(v.id) ? "fresh" : ""}>
               <button type="button" class="bare" aria-pressed={v.id === opened} onClick={() => onOpen(v.id)}>
                 <Chip level={v.level} priority={v.priority} />
                 <span class="text">
-                  {name} {v.reason ? <span class="mute">{t.reason[v.reason]}</span> : f.value(v.value)}
+                  {name} {v.reason ? <span class="mute">{t.reason[v.reason]}</span> : f.value(value)}
+                  {fast && <span class="mute"> {t.verdicts.meanOf(f.duration(window))}</span>}
                 </span>
                 <time dateTime={new Date(v.since).toISOString()}>{f.moment(v.since, today)}</time>
               </button>

@@ -68,7 +68,8 @@ function Vital({ metric, config, status, focus, view, opened, wallNow }: VitalPr
   const height = config ? TALL : LOW;
   const { lo, hi } = curve ? extent(curve) : { lo: 1, hi: 0 };
   const value = curve?.mean.at(-1) ?? null;
-  const level = status?.level ?? null;
+  const stale = status && view.unjudged !== null ? view.unjudged : null;
+  const level = stale === null ? (status?.level ?? null) : "UNKNOWN";
 
   useEffect(() => {
     if (!host.current) return;
@@ -95,7 +96,9 @@ function Vital({ metric, config, status, focus, view, opened, wallNow }: VitalPr
             weight: Math.max(...rungs.filter((r) => r.bound === bound).map((r) => WEIGHT[r.priority])),
           }))
         : [],
-      hatched: unknownSpans(metric, focus.verdicts, status, end),
+      hatched: unknownSpans(metric, focus.verdicts, status, stale === null ? end : stale / 1000).concat(
+        stale === null ? [] : [[stale / 1000, end]],
+      ),
       marked: opened?.metric === metric ? opened.since / 1000 : null,
       level: value === null ? null : level,
     });
@@ -138,12 +141,16 @@ function Vital({ metric, config, status, focus, view, opened, wallNow }: VitalPr
       </div>
       <div class="standing">
         {status ? (
-          <Chip level={status.level} priority={status.priority} />
+          <Chip level={status.level} priority={status.priority} stale={stale !== null} />
         ) : (
           <span class="mute">{config ? t.vitals.noPoints : t.vitals.noRule}</span>
         )}
         {status?.reason && <div class="note reason">{t.reason[status.reason]}</div>}
-        {status && <div class="note">{t.forAge(f.age(view.time - status.since))}</div>}
+        {status && (
+          <div class="note">
+            {stale === null ? t.forAge(f.age(view.time - status.since)) : t.vitals.unjudged(f.moment(stale, wallNow))}
+          </div>
+        )}
         {config?.optimal && (
           <div class="note">{t.vitals.optimal(f.bound(config.optimal[0]), f.bound(config.optimal[1]))}</div>
         )}

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Config, Status } from "../contract";
 import { judgingOf } from "../contract";
 import * as api from "../live/api";
-import { levelText, next, why } from "../logic/why";
+import { decisive, levelText, next, why } from "../logic/why";
 import { Copy, namesOf, Rich } from "./bits";
 import { LevelGlyph } from "./glyph";
 import { useSpeech } from "./speech";
@@ -115,6 +115,7 @@ export function Why({ status, current, config, today }: Props) {
   const [name] = namesOf(full.metric, config.metrics[full.metric]?.label, language);
   const level = levelText(t, full.level, full.priority);
   const judging = judgingOf(config, full.metric);
+  const { window, fast } = decisive(full, judging);
   const { previous } = full;
   const rule =
     full.level === "UNKNOWN"
@@ -141,7 +142,11 @@ export function Why({ status, current, config, today }: Props) {
         <dt>{t.why.rule}</dt>
         <dd>{rule}</dd>
         <dt>{t.why.statistic}</dt>
-        <dd>{t.statistic.mean(f.duration(full.window_ms), f.duration(judging.slide))}</dd>
+        <dd>
+          {fast
+            ? t.statistic.fast(f.duration(window), f.duration(full.window_ms), f.value(full.value))
+            : t.statistic.mean(f.duration(window), f.duration(judging.slide))}
+        </dd>
         {evidence && (
           <>
             <dt>{t.why.points}</dt>
