@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Config, SeriesRow, ServerMessage, Status } from "../src/contract";
+import type { Config, Delta, SeriesRow, ServerMessage, Status } from "../src/contract";
 import type { LifeLine } from "../src/life";
 import { Beat } from "../src/live/beat";
+import { Focus } from "../src/live/focus";
 import { Pulse } from "../src/live/pulse";
 
 /** A browser's socket, held in the hand. */
@@ -295,4 +296,24 @@ test("in virtual time the log goes on with the other subjects of the namespace",
   expect(pulse.clock).toBe(900_000);
   pulse.select({ namespace: "iskra", tenant: null, subject: null, verdict: null });
   expect(pulse.clock).toBe(0);
+});
+
+test("the seam between what the store had and what came live is fetched again whole, however fast time runs", async () => {
+  const asked: URL[] = [];
+  vi.stubGlobal("fetch", (url: string) => {
+    const address = new URL(url, "http://here");
+    asked.push(address);
+    const rows = address.pathname.endsWith("/series") && asked.length === 1 ? [[1_000_000, 0.5, 0.5, 0.5, 1]] : [];
+    return Promise.resolve(new Response(JSON.stringify({ points: rows, items: [] })));
+  });
+  const focus = new Focus("demo", "default", "alpha", false, () => {});
+  focus.fetchPast(["clarity"], [], 1_000_000, null, () => 0);
+  await vi.advanceTimersByTimeAsync(1_000);
+  // at a hundredfold pace two minutes pass while the sink brings the rows
+  focus.apply({ type: "delta", seq: 1, server_time: 0, points: [["clarity", 1_120_000, 0.5]] } as Delta, null, 0);
+  asked.length = 0;
+  await vi.advanceTimersByTimeAsync(5_000);
+  const again = asked.find((address) => address.searchParams.get("metric") === "clarity");
+  expect(Number(again?.searchParams.get("from"))).toBeLessThanOrEqual(1_000_000 - 30_000);
+  focus.close();
 });

@@ -161,7 +161,9 @@ export class Focus {
       const empty = metrics.filter((metric) => !this.tracks.has(metric));
       // few subjects publish signals: those that did not come are asked for this once
       const silent = signals.filter((name) => !this.tracks.has(name));
-      for (const metric of this.tracks.keys()) this.fetchSeries(metric, this.newest, 60);
+      // in virtual time minutes may have passed meanwhile
+      const seam = Math.min(KEPT, 60 + (this.newest - until) / 1000);
+      for (const metric of this.tracks.keys()) this.fetchSeries(metric, this.newest, seam);
       for (const name of [...empty, ...silent]) this.fetchSeries(name, until);
       this.fetchVerdicts(signal);
       if (empty.length && tries > 1) this.fetchSeam(metrics, [], until, tries - 1);
