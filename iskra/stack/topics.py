@@ -98,7 +98,7 @@ def _await_logs(kafka: str, counts: Mapping[str, int]) -> None:
     batch may then be there before its first one's next try, which is taken for an old one: acknowledged, and lost.
     """
     deadline = time.monotonic() + LEADER_TIMEOUT_S
-    reader = Consumer({"bootstrap.servers": kafka, "group.id": "iskra-topics", **QUICK_CLIENT})
+    reader = _reader(kafka)
     try:
         for place in [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]:
             while True:
@@ -110,8 +110,15 @@ def _await_logs(kafka: str, counts: Mapping[str, int]) -> None:
                         where = f"{place.topic} {place.partition}"
                         raise NotReachableError(f"Kafka at {kafka} has no leader for {where} after {LEADER_TIMEOUT_S:g} s") from None
                     time.sleep(0.02)
+                    # a client that once heard that a topic is unknown, as a new one is for a moment, says so for half a minute
+                    reader.close()
+                    reader = _reader(kafka)
     finally:
         reader.close()
+
+
+def _reader(kafka: str) -> Consumer:
+    return Consumer({"bootstrap.servers": kafka, "group.id": "iskra-topics", **QUICK_CLIENT})
 
 
 def report(kafka: str, namespace: str, partitions: int | None = None, timeout: float = ANSWER_TIMEOUT_S) -> list[TopicReport]:

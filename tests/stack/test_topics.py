@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # its own documentation imports them from here
 
+from iskra.stack import topics
 from iskra.stack.errors import NotReachableError, TopicMismatchError
 from iskra.stack.ports import free_port
 from iskra.stack.topics import ensure_topics, report
@@ -36,6 +38,16 @@ def test_a_new_topic_takes_records_at_once(kafka: str) -> None:
                 assert reader.get_watermark_offsets(TopicPartition(full_name(fresh, POINTS), partition), timeout=10) == (0, 0)
     finally:
         reader.close()
+
+
+def test_a_topic_that_the_broker_does_not_list_yet_is_waited_for(kafka: str) -> None:
+    """The controller has made it, the broker hears of it a moment later: who asked in between must not be told so for half a minute."""
+    name = f"t{uuid.uuid4().hex[:10]}"
+    making = AdminClient({"bootstrap.servers": kafka})
+    later = threading.Timer(0.3, lambda: making.create_topics([NewTopic(name, 1)]))
+    later.start()
+    topics._await_logs(kafka, {name: 1})
+    later.join()
 
 
 def test_ensuring_twice_changes_nothing(kafka: str, namespace: str) -> None:
