@@ -72,7 +72,6 @@ class Gateway:
         self.ledger.suspect = self.kafka.suspect
         self.queries.suspect = self.clickhouse.suspect
         self.publisher = Publisher(settings.namespaces[0], self.ledger, self.kafka, self.metrics, limits, self.config)
-        self.explaining = asyncio.Lock()
         self.explanation: asyncio.Future[Explanation] | None = None
         self.world.plans = self._plan
         self.state_feed = StateFeed(settings.kafka, settings.namespaces, self.loop, self.apply, self._count)

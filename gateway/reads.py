@@ -162,22 +162,21 @@ def routes(gateway: Gateway) -> list[Router]:
         if function is None:
             raise problem(501, "this gateway runs without the engine; use `iskra explain ID`")
         where = named(namespace)
-        if gateway.explaining.locked():
+        if gateway.explanation is not None and not gateway.explanation.done():
             raise problem(503, "another verdict is being explained", 2)
-        async with gateway.explaining:
-            explanation = gateway.explanation = asyncio.ensure_future(function(where, identity))
-            try:
-                return await asyncio.wait_for(explanation, EXPLAIN_S)
-            except TimeoutError:
-                raise problem(503, f"not recomputed within {EXPLAIN_S:g} s; `iskra explain {identity}` takes its time", 60) from None
-            except asyncio.CancelledError:
-                if explanation.cancelled():
-                    raise problem(503, "the gateway stops", 5) from None
-                raise
-            except LookupError as error:
-                raise problem(404, str(error) or "no verdict of that id") from None
-            except ConnectionError as error:
-                raise problem(503, f"kafka: {error}", 1) from None
+        explanation = gateway.explanation = asyncio.ensure_future(function(where, identity))
+        try:
+            return await asyncio.wait_for(explanation, EXPLAIN_S)
+        except TimeoutError:
+            raise problem(503, f"not recomputed within {EXPLAIN_S:g} s; `iskra explain {identity}` takes its time", 60) from None
+        except asyncio.CancelledError:
+            if explanation.cancelled():
+                raise problem(503, "the gateway stops", 5) from None
+            raise
+        except LookupError as error:
+            raise problem(404, str(error) or "no verdict of that id") from None
+        except ConnectionError as error:
+            raise problem(503, f"kafka: {error}", 1) from None
 
     return [asking([status, series, verdicts, verdict, explain])]
 

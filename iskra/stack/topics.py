@@ -110,7 +110,7 @@ def _await_logs(kafka: str, counts: Mapping[str, int]) -> None:
                         where = f"{place.topic} {place.partition}"
                         raise NotReachableError(f"Kafka at {kafka} has no leader for {where} after {LEADER_TIMEOUT_S:g} s") from None
                     time.sleep(0.02)
-                    # a client that once heard that a topic is unknown, as a new one is for a moment, says so for half a minute
+                    # a client that was refused went on being refused for 20 s at times, though the log stood on disk
                     reader.close()
                     reader = _reader(kafka)
     finally:

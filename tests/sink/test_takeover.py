@@ -45,6 +45,11 @@ def running(told: Settings) -> Iterator[None]:
         thread.join(30)
 
 
+def home(namespace: str) -> Place:
+    """Where the points of the subject alpha stand."""
+    return Place(full_name(namespace, POINTS), partition_for(subject_key("default", "alpha"), DEFAULT_PARTITIONS))
+
+
 def taken(ledger: Ledger) -> bool:
     """Whether it could take the lane; a sign of the other may have been quicker."""
     try:
@@ -60,7 +65,6 @@ def test_a_round_of_another_is_inserted_however_long_it_takes_to_read(
     told = settings(store, kafka, namespace, lease=2.0, linger=0.05)
     asking = client(store, password=store.password)
     records = Records(kafka, namespace)
-    place = Place(full_name(namespace, POINTS), partition_for(subject_key("default", "alpha"), DEFAULT_PARTITIONS))
     read, failed = Reader.reread, threading.Event()
 
     def reread(self: Reader, pending: Mapping[Place, Range]) -> Batch | None:
@@ -78,7 +82,7 @@ def test_a_round_of_another_is_inserted_however_long_it_takes_to_read(
         until(lambda: count(asking, table(namespace, "points")) == 1, "the first sink writes")
         other = Ledger(Store(told), database(namespace), POINTS_LANE.name, "b/1", lease=0.0)
         until(lambda: taken(other), "another has the lane")
-        other.begin({place: Range(1, 1)})  # of what comes next; and then it is killed
+        other.begin({home(namespace): Range(1, 1)})  # of what comes next; and then it is killed
         records.points([{"ts": 1_762_000_001_000}], "alpha")
         records.flush()
         until(lambda: count(asking, table(namespace, "points")) == 2, "the round is inserted")
@@ -92,7 +96,6 @@ def test_a_round_that_is_made_again_slowly_is_not_taken_away(
     told = settings(store, kafka, namespace, lease=2.0, linger=0.05)
     asking = client(store, password=store.password)
     records = Records(kafka, namespace)
-    place = Place(full_name(namespace, POINTS), partition_for(subject_key("default", "alpha"), DEFAULT_PARTITIONS))
     read, begun, enough = Reader.reread, threading.Event(), threading.Event()
 
     def reread(self: Reader, pending: Mapping[Place, Range]) -> Batch | None:
@@ -107,7 +110,7 @@ def test_a_round_that_is_made_again_slowly_is_not_taken_away(
     records.flush()
     until(lambda: migrations.apply(Store(told), told.database, told.live, "killed/1"), "the tables are there")
     assert taken(killed)
-    killed.begin({place: Range(0, 0)})
+    killed.begin({home(namespace): Range(0, 0)})
     with running(told):
         assert begun.wait(30)
         other = Ledger(Store(told), database(namespace), POINTS_LANE.name, "b/1", lease=told.lease)

@@ -41,7 +41,7 @@ def test_a_new_topic_takes_records_at_once(kafka: str) -> None:
 
 
 def test_a_topic_that_the_broker_does_not_list_yet_is_waited_for(kafka: str) -> None:
-    """The controller has made it, the broker hears of it a moment later: who asked in between must not be told so for half a minute."""
+    """The controller has made it, the broker hears of it a moment later: who asks in between goes on asking."""
     name = f"t{uuid.uuid4().hex[:10]}"
     making = AdminClient({"bootstrap.servers": kafka})
     later = threading.Timer(0.3, lambda: making.create_topics([NewTopic(name, 1)]))
