@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-import orjson
 from litestar import MediaType, Response, Router, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
@@ -15,7 +14,8 @@ from litestar.params import Parameter
 from gateway.errors import Problem, asking, problem
 from gateway.keys import SubjectKey
 from gateway.living import Life
-from gateway.paging import asked, cursor_of, named_of, opened
+from gateway.paging import asked, cursor_of, history_page, named_of, opened, place_of
+from gateway.queries import LIVES
 from schemas import events
 from schemas.points import MAX_TS_MS
 
@@ -32,7 +32,9 @@ Cursor = Annotated[str | None, Parameter(max_length=2048, description="`next` of
 AlertState = Literal["pending", "firing", "acknowledged", "silenced"]
 ActionState = Literal["approved", "awaiting_approval", "dispatched", "acknowledged"]
 
-Before = Annotated[int | None, Parameter(ge=0, le=MAX_TS_MS, description="Epoch milliseconds; left out: the newest.")]
+Before = Annotated[
+    int | None, Parameter(ge=0, le=MAX_TS_MS, description="Only older ones, epoch milliseconds; left out: from the newest on.")
+]
 
 _AWAY = {503: ResponseSpec(Problem, description="ClickHouse is away", generate_examples=False)}
 _UNREAD = {503: ResponseSpec(Problem, description="Kafka was not read to its end yet", generate_examples=False)}
@@ -103,16 +105,19 @@ def routes(gateway: Gateway) -> list[Router]:
     ) -> Response[bytes]:
         return _page(speaking(namespace, tenant, subject, active), limit, cursor, 2)
 
-    async def past(what: str, namespace: str | None, limit: int, before: int | None, **where: str | None) -> Response[bytes]:
+    async def past(
+        what: str, namespace: str | None, limit: int, before: int | None, cursor: str | None, **where: str | None
+    ) -> Response[bytes]:
         bound: dict[str, Any] = {name: value for name, value in where.items() if value is not None}
         bound["before"] = MAX_TS_MS if before is None else before
-        found = await asked(gateway.queries.past(named_of(gateway.settings.namespaces, namespace), what, bound, limit))
-        return Response(orjson.dumps({"items": found}), media_type=MediaType.JSON)
+        where_asked = named_of(gateway.settings.namespaces, namespace)
+        found = await asked(gateway.queries.past(where_asked, what, bound, limit + 1, place_of(cursor)))
+        return Response(history_page(found, limit, LIVES[what].at), media_type=MediaType.JSON)
 
     @get(
         "/api/v1/alerts/past",
         summary="History of alerts",
-        description="The last state of each, newest first; `before` pages on by the time `last`.",
+        description="The last state of each, by the time `last`, newest first; `next` is the `cursor` of the page that follows.",
         tags=["history"],
         responses=_AWAY,
     )
@@ -124,13 +129,14 @@ def routes(gateway: Gateway) -> list[Router]:
         priority: Literal["P0", "P1", "P2"] | None = None,
         limit: Limit = 50,
         before: Before = None,
+        cursor: Cursor = None,
     ) -> Response[bytes]:
-        return await past("alerts", namespace, limit, before, tenant=tenant, subject=subject, state=only, priority=priority)
+        return await past("alerts", namespace, limit, before, cursor, tenant=tenant, subject=subject, state=only, priority=priority)
 
     @get(
         "/api/v1/actions/past",
         summary="History of actions",
-        description="The last state of each, newest first; `before` pages on by the time `ts`.",
+        description="The last state of each, by the time `ts`, newest first; `next` is the `cursor` of the page that follows.",
         tags=["history"],
         responses=_AWAY,
     )
@@ -141,8 +147,9 @@ def routes(gateway: Gateway) -> list[Router]:
         only: Annotated[events.ActionState | None, Parameter(query="state")] = None,
         limit: Limit = 50,
         before: Before = None,
+        cursor: Cursor = None,
     ) -> Response[bytes]:
-        return await past("actions", namespace, limit, before, tenant=tenant, subject=subject, state=only)
+        return await past("actions", namespace, limit, before, cursor, tenant=tenant, subject=subject, state=only)
 
     @get(
         "/api/v1/alerts",

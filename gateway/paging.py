@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+import orjson
 
 from gateway.errors import problem
 from gateway.queries import StoreAway, TooMuch
+from schemas.points import MAX_TS_MS
 
 T = TypeVar("T")
 
@@ -60,3 +62,27 @@ def opened(cursor: str, parts: int) -> tuple[str, ...]:
     if len(found) != parts:
         raise problem(400, "cursor: expected `next` of an earlier answer")
     return found
+
+
+def history_page(found: Sequence[dict[str, Any]], limit: int, at: str) -> bytes:
+    """The JSON of one page of a history; `found` has one item more than the page if another page follows, each with its `id`.
+
+    `at`: the time (ms) by which it is ordered, newest first, and by the ids where times are equal.
+    """
+    page = found[:limit]
+    following = cursor_of([str(page[-1][at]), page[-1]["id"]]) if len(found) > limit else None
+    return orjson.dumps({"items": page, "next": following})
+
+
+def place_of(cursor: str | None) -> tuple[int, str] | None:
+    """Time (ms) and id of the last item of the history's page before; None: there was none.
+
+    Raises:
+        HTTPException: 400, it is no cursor of a history.
+    """
+    if cursor is None:
+        return None
+    at, identity = opened(cursor, 2)
+    if not (at.isascii() and at.isdecimal()) or int(at) > MAX_TS_MS:
+        raise problem(400, "cursor: expected `next` of an earlier answer")
+    return int(at), identity

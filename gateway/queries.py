@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import clickhouse_connect
@@ -135,8 +135,10 @@ class Queries:
         tail = await self._ask(namespace, _SERIES_POINTS, bound)
         return _joined(rows, [(int(t), float(mean), float(low), float(high), int(n)) for t, mean, low, high, n in tail])
 
-    async def verdicts(self, namespace: str, tenant: str | None, subject: str | None, limit: int) -> list[dict[str, Any]]:
-        """The latest verdicts, newest first, ready for orjson.
+    async def verdicts(
+        self, namespace: str, tenant: str | None, subject: str | None, limit: int, behind: tuple[int, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """The latest verdicts, newest first by `since`, ready for orjson; `behind` as in `past`.
 
         Raises:
             StoreAway, TooMuch: as their names say.
@@ -147,6 +149,9 @@ class Queries:
             if value is not None:
                 where.append(f"{name} = {{{name}:String}}")
                 bound[name] = value
+        if behind is not None:
+            where.append(f"(DB.status.since, id) < {_BEHIND}")
+            bound |= {"behind": behind[0], "behind_id": behind[1]}
         sql = _VERDICTS.replace("CONDITION", " AND ".join(where))
         return [_verdict(row) for row in await self._ask(namespace, sql, bound)]
 
@@ -155,10 +160,13 @@ class Queries:
         rows = await self._ask(namespace, _VERDICT, {"id": identity})
         return _verdict(rows[0]) if rows else None
 
-    async def past(self, namespace: str, what: str, bound: dict[str, Any], limit: int) -> list[dict[str, Any]]:
+    async def past(
+        self, namespace: str, what: str, bound: dict[str, Any], limit: int, behind: tuple[int, str] | None = None
+    ) -> list[dict[str, Any]]:
         """The last state of each of `alerts` or `actions`, newest first, ready for orjson.
 
-        `bound` holds tenant, subject, state and priority where they are asked for, and `before` (ms).
+        `bound` holds tenant, subject, state and priority where they are asked for, and `before` (ms). `behind`: the time
+        (ms) and id of the last item of the page before.
 
         Raises:
             StoreAway, TooMuch: as their names say.
@@ -168,8 +176,11 @@ class Queries:
         outer = [f"{name} = {{{name}:String}}" for name in ("state", "priority") if name in bound]
         told = ", ".join(_LIFE_TIMES.get(name, f"`{name}`") for name in columns)
         outer.append(f"x.{at} < fromUnixTimestamp64Milli({{before:Int64}})")
+        if behind is not None:
+            outer.append(f"(x.{at}, x.id) < {_BEHIND}")
+            bound = {**bound, "behind": behind[0], "behind_id": behind[1]}
         latest = f"SELECT * FROM DB.{what} FINAL WHERE {' AND '.join(inner)} ORDER BY {_POSITION} DESC LIMIT 1 BY {named}"  # noqa: S608 - our names
-        sql = f"SELECT {told} FROM ({latest}) AS x WHERE {' AND '.join(outer)} ORDER BY x.{at} DESC, id DESC LIMIT {{limit:UInt32}}"  # noqa: S608
+        sql = f"SELECT {told} FROM ({latest}) AS x WHERE {' AND '.join(outer)} ORDER BY x.{at} DESC, x.id DESC LIMIT {{limit:UInt32}}"  # noqa: S608
         rows = await self._ask(namespace, sql, {**bound, "limit": limit})
         return [{"namespace": namespace, **_opened(dict(zip(columns, row, strict=True)))} for row in rows]
 
@@ -206,8 +217,17 @@ VERDICT_COLUMNS = (
     "bound", "side", "since", "evidence", "config",
 )  # fmt: skip
 
+
+class Listed(NamedTuple):
+    """A table of what has a life: its columns as they are told, what names each, and by which time it is listed."""
+
+    columns: tuple[str, ...]
+    named: str
+    at: str
+
+
 LIVES = {
-    "alerts": (
+    "alerts": Listed(
         (
             "id", "alert_id", "tenant", "subject", "metric", "kind", "level", "priority", "state", "previous", "threshold", "side",
             "value", "statistic", "window_ms", "since", "first", "last", "group", "auto_actions", "voice_triggers", "chain", "step",
@@ -216,7 +236,7 @@ LIVES = {
         "alert_id",
         "last",
     ),
-    "actions": (
+    "actions": Listed(
         (
             "id", "action_id", "tenant", "subject", "action", "metric", "level", "state", "previous", "strength", "review", "effect",
             "until", "by", "why", "evidence", "config", "ts",
@@ -225,7 +245,6 @@ LIVES = {
         "ts",
     ),
 }  # fmt: skip
-"""Of what has a life: its columns as they are told, what names it, and by which time it is listed."""
 
 _LIFE_TIMES = {
     name: f"toUnixTimestamp64Milli(x.{name}) AS {name}_ms" for name in ("since", "first", "last", "ts")
@@ -233,6 +252,9 @@ _LIFE_TIMES = {
 
 _POSITION = "arrayMap(part -> toUInt64OrZero(part), arraySlice(splitByChar('-', id), 2, 3))"
 """An id begins with its place in the log: of one subject the greatest is the latest."""
+
+_BEHIND = "(fromUnixTimestamp64Milli({behind:Int64}), {behind_id:String})"
+"""The place of the last item of the page before, in a list that is ordered by a time and ids."""
 
 _WHOSE = "tenant = {tenant:String} AND subject = {subject:String} AND metric = {metric:String}"
 

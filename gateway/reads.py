@@ -14,7 +14,7 @@ from litestar.params import Parameter
 
 from gateway.errors import Problem, asking, problem
 from gateway.keys import Key
-from gateway.paging import asked, cursor_of, named_of, opened
+from gateway.paging import asked, cursor_of, history_page, named_of, opened, place_of
 from gateway.queries import SERIES_POINTS, default_step
 from gateway.settings import Explanation
 from schemas.points import MAX_TS_MS
@@ -117,16 +117,23 @@ def routes(gateway: Gateway) -> list[Router]:
         rows = await asked(queries.series(named(namespace), tenant, subject, metric, begin, end, step))
         return Series(step, rows)
 
-    @get("/api/v1/verdicts", summary="History of verdicts", description="Newest first.", tags=["history"], responses=_AWAY)
+    @get(
+        "/api/v1/verdicts",
+        summary="History of verdicts",
+        description="Newest first, by `since`; `next` is the cursor of the page that follows.",
+        tags=["history"],
+        responses=_AWAY,
+    )
     async def verdicts(
         namespace: Namespace = None,
         tenant: Tenant = None,
         subject: Subject = None,
         limit: Annotated[int, Parameter(ge=1, le=VERDICTS_LIMIT)] = 50,
+        cursor: Annotated[str | None, Parameter(max_length=2048)] = None,
     ) -> Response[bytes]:
         where = named(namespace)
-        found = await asked(queries.verdicts(where, tenant, subject, limit))
-        return json_response(orjson.dumps({"items": [_verdict(where, row) for row in found]}))
+        found = await asked(queries.verdicts(where, tenant, subject, limit + 1, place_of(cursor)))
+        return json_response(history_page([_verdict(where, row) for row in found], limit, "since"))
 
     @get(
         "/api/v1/verdicts/{identity:str}",

@@ -48,9 +48,9 @@ class DataDir:
             lock.close()
             raise DataDirError(f"{self.path} is used by a running instance (process {owner}): stop it, or choose another --data")
         self._lock = lock
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        with contextlib.suppress(OSError):  # who holds it is only told to people; a full disk is refused where it is needed
+            os.truncate(lock.fileno(), 0)
+            os.write(lock.fileno(), f"{os.getpid()}\n".encode())
         kill_leftovers(self.path)
 
     def password(self) -> str:

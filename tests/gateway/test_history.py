@@ -14,6 +14,7 @@ import clickhouse_connect
 import httpx
 import pytest
 
+from gateway.paging import cursor_of
 from gateway.queries import default_step
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV
 from iskra.stack import children, ports
@@ -34,7 +35,7 @@ def served(spawn_gateway: Callable[..., Running], space: str, store: Store) -> R
 def tables(store: Store, space: str, served: Running) -> Any:
     """A client whose database is that of `space`, with the sink's tables; until then the gateway saw none."""
     with served.client() as early:
-        assert early.get("/api/v1/verdicts").json() == {"items": []}
+        assert early.get("/api/v1/verdicts").json() == {"items": [], "next": None}
         assert early.get("/api/v1/series", params={"subject": "a", "metric": "clarity", "from": T, "to": T + 1000}).json()["points"] == []
     address = urlsplit(store.url)
     login: dict[str, Any] = {"host": address.hostname, "port": address.port, "username": store.user, "password": store.password}
@@ -73,6 +74,20 @@ def series(client: httpx.Client, **query: Any) -> Any:
     answer = client.get("/api/v1/series", params={"subject": "alpha", "metric": "clarity", **query})
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def whole(client: httpx.Client, path: str, **query: Any) -> list[dict[str, Any]]:
+    """A history, page by page."""
+    items: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        answer = client.get(path, params={**query, **({"cursor": cursor} if cursor else {})})
+        assert answer.status_code == 200, answer.text
+        page, cursor = answer.json()["items"], answer.json()["next"]
+        assert 0 < len(page) <= query["limit"]
+        items += page
+        if cursor is None:
+            return items
 
 
 @pytest.mark.parametrize(
@@ -128,7 +143,8 @@ def test_verdicts_come_newest_first_with_their_evidence(client: httpx.Client, sp
         "window_ms": 30_000, "bound": None, "side": None, "since": T + 2000, "evidence": {"count": 2, "rungs": []}, "config": "c0ffee",
     }  # fmt: skip
     assert items[2]["previous"] is None
-    assert client.get("/api/v1/verdicts", params={"limit": 1}).json()["items"] == items[:1]
+    assert whole(client, "/api/v1/verdicts", limit=1) == items
+    assert whole(client, "/api/v1/verdicts", limit=2) == items
     assert client.get("/api/v1/verdicts/0-1-0-0-aa").json() == items[1]
     assert client.get("/api/v1/verdicts/0-7-0-0-aa").status_code == 404
 
@@ -137,7 +153,7 @@ def test_verdicts_come_newest_first_with_their_evidence(client: httpx.Client, sp
 def test_what_is_asked_for_is_bound_and_never_part_of_the_query(client: httpx.Client, text: str) -> None:
     """Texts that would change a query if they were put into it find nothing."""
     assert series(client, subject=text, **{"from": T, "to": T + 1000})["points"] == []
-    assert client.get("/api/v1/verdicts", params={"subject": text}).json() == {"items": []}
+    assert client.get("/api/v1/verdicts", params={"subject": text}).json() == {"items": [], "next": None}
     assert client.get("/api/v1/verdicts/x", params={"namespace": text}).status_code == 404
 
 
@@ -174,7 +190,7 @@ def test_a_store_that_comes_later_is_found(spawn_gateway: Callable[..., Running]
         )
         try:
             eventually(lambda: client.get("/readyz").status_code == 200, "ready")
-            assert client.get("/api/v1/verdicts").json() == {"items": []}
+            assert client.get("/api/v1/verdicts").json() == {"items": [], "next": None}
         finally:
             process.kill()
             process.wait(10)
@@ -212,4 +228,29 @@ def test_the_past_of_alerts_and_actions_holds_the_last_state_of_each(served: Run
             assert [each["alert_id"] for each in answer.json()["items"]] == ["a-1"], query
         (action,) = client.get("/api/v1/actions/past").json()["items"]
         assert (action["action_id"], action["state"], action["review"], action["until"]) == ("x-1", "refused", {"by": "iskriv"}, None)
-        assert client.get("/api/v1/actions/past", params={"tenant": "nobody"}).json() == {"items": []}
+        assert client.get("/api/v1/actions/past", params={"tenant": "nobody"}).json() == {"items": [], "next": None}
+
+
+def test_a_history_is_paged_without_loss_where_times_are_equal(served: Running, tables: Any) -> None:
+    """Alerts and actions of many subjects change in one millisecond; each stands on exactly one page."""
+    when = f"toDateTime64({(T + 600_000) / 1000}, 3, 'UTC')"
+    for n in range(7):
+        tables.command(
+            "INSERT INTO alerts (id, alert_id, tenant, subject, metric, kind, level, priority, state, since, first, last, `group`, chain, "
+            f"step, flapping, evidence, config, ts, day) VALUES ('0-{n + 70}-0-0-aa','many-{n}','many','s{n}','chaos','slo','BLOCK',"
+            f"'P0','firing',{when},{when},{when},'g','P0',0,1,'{{}}','c',{when},'2025-11-06')"
+        )
+        tables.command(
+            "INSERT INTO actions (id, action_id, tenant, subject, action, metric, level, state, strength, review, effect, evidence, "
+            f"config, ts, day) VALUES ('0-{n + 70}-0-1-aa','many-{n}','many','s{n}','stabilize_system','chaos','P0','requested',5,"
+            f"'null','null','{{}}','c',{when},'2025-11-06')"
+        )
+    with served.client() as client:
+        for path, name in (("/api/v1/alerts/past", "alert_id"), ("/api/v1/actions/past", "action_id")):
+            found = [each[name] for each in whole(client, path, tenant="many", limit=3)]
+            assert found == [f"many-{n}" for n in reversed(range(7))]
+        for path in ("/api/v1/alerts/past", "/api/v1/actions/past", "/api/v1/verdicts"):
+            for bad in ("%%%", "bm8", cursor_of(["soon", "x"]), cursor_of(["²", "x"]), cursor_of([str(10**30), "x"]), cursor_of(["1"])):
+                assert client.get(path, params={"cursor": bad}).status_code == 400
+            hostile = client.get(path, params={"tenant": "many", "cursor": cursor_of([str(T), "' OR 1=1 --"])})
+            assert hostile.json() == {"items": [], "next": None}

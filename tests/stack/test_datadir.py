@@ -72,6 +72,21 @@ def test_the_password_is_made_once_and_is_its_owners_alone(tmp_path: Path, monke
     assert clickhouse_password(tmp_path) == "given"
 
 
+def test_a_directory_on_a_full_disk_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be noted is only who holds it; it is held all the same."""
+
+    def full(_file: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    first = DataDir(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        first.take()
+    with pytest.raises(DataDirError, match=r"is used by a running instance \(process \?\)"):
+        DataDir(tmp_path).take()
+    first.release()
+
+
 def test_a_password_that_a_full_disk_cut_off_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing stands under its name until it is whole, and an empty file is none; that it cannot be made is told in one line."""
 
