@@ -95,6 +95,8 @@ def _why_not(answer: WhyNot) -> str:
     for rule in answer.rules:
         lines += _rule(rule)
     lines += [f"  gate: {_gate(gate)}" for gate in answer.gates]
+    if answer.uncertain is not None:
+        lines.append(f"  uncertain: {answer.uncertain}")
     return "\n".join(lines)
 
 

@@ -75,7 +75,7 @@ def explain(log: LogReader, identity: str) -> Explanation:
 def _standing(log: LogReader, partition: int, identity: str) -> tuple[str | None, bytes | None]:
     for topic in OUTPUT_TOPICS:
         for message in log.messages(topic, partition, *log.ends(topic, partition)):
-            if headers_of(message).get(HEADER_ID, b"").decode() == identity:
+            if headers_of(message).get(HEADER_ID) == identity.encode():
                 return topic, message.value() or b""
     return None, None
 
@@ -94,7 +94,8 @@ def _recompute(log: LogReader, recomputation: Recomputation, partition: int, off
 def only(records: Iterator[Record], subject: bytes, offset: int) -> Iterator[Record]:
     """The records that can concern the subject (its name in JSON; empty: all); of the others only the time counts."""
     for record in records:
-        if record.kind is not None or record.offset == offset or subject in record.value:
+        # a producer may write any letter of a name as \\uXXXX
+        if record.kind is not None or record.offset == offset or subject in record.value or b"\\u" in record.value:
             yield record
         else:
             yield record._replace(value=b"", kind="other")

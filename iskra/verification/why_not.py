@@ -59,7 +59,10 @@ class RuleState(msgspec.Struct, frozen=True):
 
 
 class WhyNot(msgspec.Struct, frozen=True):
-    """The answer; `time` is the subject's time and `log_time` that of the log (ms). `verdict` is one sentence for people."""
+    """The answer; `time` is the subject's time and `log_time` that of the log (ms). `verdict` is one sentence for people.
+
+    `uncertain`: that the log is cut, so that the subject may have a past which nobody can recompute; null: all is kept.
+    """
 
     name: str
     kind: str
@@ -72,6 +75,7 @@ class WhyNot(msgspec.Struct, frozen=True):
     rules: list[RuleState]
     gates: list[Gate]
     config: str
+    uncertain: str | None = None
 
 
 class NotThere(LookupError):
@@ -96,7 +100,9 @@ def why_not(log: LogReader, name: str, tenant: str, subject: str, at: int | None
     engine = recomputation.engine
     if engine is None or key not in engine.subject_keys():
         raise NotThere(f"subject: {tenant}/{subject} is not known to the log of {log.namespace}")
-    return read(engine, key, name, bodies)
+    answer = read(engine, key, name, bodies)
+    cut = recomputation.cut
+    return answer if cut.sure_of(key) else msgspec.structs.replace(answer, uncertain=cut.told())
 
 
 def _until(records: Iterator[Record], at: int | None) -> Iterator[Record]:

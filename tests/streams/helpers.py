@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from iskra.verification.compare import OUTPUT_TOPICS
 from processors.engine import PartitionEngine, Record
@@ -61,6 +62,13 @@ def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = DEADLI
             return found
         time.sleep(0.05)
     raise AssertionError(f"not within {deadline_s:g} s: {what}")
+
+
+def cut_log(kafka: str, topic: str, before: dict[int, int]) -> None:
+    """Takes away the records below these offsets of the partitions, as retention does."""
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for future in admin.delete_records([TopicPartition(topic, *place) for place in before.items()]).values():
+        future.result(30)
 
 
 def dump(kafka: str, topic: str, partitions: int = DEFAULT_PARTITIONS) -> list[list[Message]]:

@@ -14,15 +14,14 @@ import clickhouse_connect
 import msgspec
 import psutil
 import pytest
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Producer
 
 from gateway.settings import Explanation
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV
 from iskra.verification.for_gateway import explainer
 from schemas.topics import ALERTS, BUDGET, ESCALATIONS, HEADER_BY, HEADER_ID, POINTS, SIGNALS, STATUS, VOICES, WINDOWS, full_name
 from tests.sink.helpers import SinkProcess
-from tests.streams.helpers import START_MS, Load, WorkerProcess, dump, headers_of, statuses_on_topic, wait_for
+from tests.streams.helpers import START_MS, Load, WorkerProcess, cut_log, dump, headers_of, statuses_on_topic, wait_for
 
 pytestmark = [pytest.mark.kafka, pytest.mark.store]
 
@@ -123,20 +122,10 @@ def test_what_ran_matches_and_any_change_of_it_is_told(kafka: str, judged: str, 
     assert code == 1
     assert {difference["kind"] for difference in report["differences"]} == {"unexpected", "differs"}
 
-    place = TopicPartition(full_name(judged, STATUS), status.partition(), 3)
-    admin = AdminClient({"bootstrap.servers": kafka})
-    for future in admin.delete_records([place]).values():
-        future.result(30)
+    cut_log(kafka, full_name(judged, STATUS), {status.partition(): 3})
     code, report = _iskra(*plain)
     assert code == 1
     assert [difference["kind"] for difference in report["differences"]].count("lost") >= 1
-
-
-def _cut(kafka: str, topic: str, before: dict[int, int]) -> None:
-    """Takes away the records below these offsets of the partitions, as retention does."""
-    admin = AdminClient({"bootstrap.servers": kafka})
-    for future in admin.delete_records([TopicPartition(topic, *place) for place in before.items()]).values():
-        future.result(30)
 
 
 def test_a_log_that_retention_has_cut_is_recomputed_as_far_as_it_goes(kafka: str, judged: str, store: Any, tmp_path: Path) -> None:
@@ -149,7 +138,7 @@ def test_a_log_that_retention_has_cut_is_recomputed_as_far_as_it_goes(kafka: str
         wait_for(lambda: "started" in (tmp_path / "sink.log").read_text() and _has_views(store, judged), "the sink's tables")
         whole = _iskra(*verify, password=store.password)[1]
         cuts = {number: end // 2 for number, end in ends.items()}
-        _cut(kafka, points, cuts)
+        cut_log(kafka, points, cuts)
         code, report = _iskra(*verify, password=store.password)
     finally:
         sink.stop()
