@@ -229,10 +229,10 @@ class StateFeed(_Feed):
     def _read(self, message: Any, batch: list[Read]) -> None:
         namespace, short = self._topics[message.topic()]
         self._count(short, 1)
-        value = message.value()
+        key, value = message.key() or b"", message.value()
         if short in (STATUS, CURRENT):
             if value is None:
-                tenant, subject, metric = message.key().decode().split("/")
+                tenant, subject, metric = key.decode().split("/")
                 batch.append(Removed(Key(namespace, tenant, subject, metric)))
                 return
             identity = header(message, HEADER_ID)
@@ -246,10 +246,9 @@ class StateFeed(_Feed):
             subject_read = SubjectKey(namespace, window.tenant, window.subject)
             batch.append(WindowRead(subject_read, window.metric, window.start + window.size_ms, window.mean))
         elif short == CONFIG and value is not None:
-            batch.append(ConfigRead(namespace, message.key().decode(), value))
+            batch.append(ConfigRead(namespace, key.decode(), value))
         elif short in SECTIONS and value is not None:
             identity = header(message, HEADER_ID) or b""
-            key = message.key() or b""
             life = read_life(namespace, short, key, identity.decode(), message.timestamp()[1], value, header(message, HEADER_BY))
             if life is not None:
                 batch.append(life)
@@ -364,6 +363,6 @@ def _points(value: bytes, packed: bool) -> list[Point]:
     """The points of a message; an item that cannot be read costs only itself."""
     try:
         decoded: Point | list[Point] = (POINTS_MSGPACK if packed else POINTS).decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [point for _, point, _ in split(value, "msgpack" if packed else None) if isinstance(point, Point)]
     return decoded if isinstance(decoded, list) else [decoded]

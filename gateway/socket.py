@@ -166,7 +166,7 @@ class Socket:
                 return
             try:
                 self._request(client, _REQUEST.decode(raw))
-            except (msgspec.DecodeError, UnicodeError) as error:
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
                 client.control(msgspec.json.encode({"type": "error", "message": str(error)}))
 
     def _request(self, client: Client, request: Subscribe | Ping) -> None:

@@ -33,7 +33,10 @@ def publish(kafka: str, namespace: str, said: Command, topic: str) -> Answer:
     Raises:
         iskra.client.ClientError: the broker does not answer.
     """
-    with Consumer(kafka, (topic, DEAD_LETTERS), namespace=namespace, start="end") as consumer, Commander(kafka, namespace=namespace) as by:
+    with (
+        Consumer(kafka, (topic, DEAD_LETTERS), namespace=namespace, start="end", skip_unreadable=True) as consumer,
+        Commander(kafka, namespace=namespace) as by,
+    ):
         place = by.send(said)
         outputs: list[Message] = []
         refused: str | None = None

@@ -20,8 +20,9 @@ from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaError, TopicPartition
 from confluent_kafka import Producer as KafkaProducer
 
-from iskra.client import Consumer, DeadLetter, Message, NotAcknowledged, Unreachable
+from iskra.client import DeadLetter, Message, NotAcknowledged, Unreachable
 from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, hand_over, partition_count, patiently
+from iskra.operations import messages
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import BadPoint, Point, split
 from schemas.topics import DEAD_LETTERS, HEADER_ENCODING, HEADER_KIND, HEADER_REDRIVE, LIVE_NAMESPACE, MAX_MESSAGE_BYTES, POINTS, full_name
@@ -86,11 +87,11 @@ def letters(kafka: str, namespace: str, wanted: Wanted, limit: int | None = None
     Raises:
         iskra.client.ClientError: the broker does not answer, or lacks the topic.
     """
-    with Consumer(kafka, DEAD_LETTERS, namespace=namespace, until_end=True) as consumer:
-        found = (letter for message in consumer if (letter := _letter(message)) is not None and wanted.fits(letter))
-        if limit is None:
-            return sorted(found, key=_age)
-        return heapq.nlargest(limit, found, key=_age)[::-1]  # of a topic of any length only so many are held
+    read = messages(kafka, namespace, DEAD_LETTERS)
+    found = (letter for message in read if (letter := _letter(message)) is not None and wanted.fits(letter))
+    if limit is None:
+        return sorted(found, key=_age)
+    return heapq.nlargest(limit, found, key=_age)[::-1]  # of a topic of any length only so many are held
 
 
 def _age(letter: Letter) -> tuple[int, str]:

@@ -8,7 +8,7 @@ import structlog
 
 
 def to_stderr() -> None:
-    """Sends structlog's lines to stderr; call it first in a command that runs a process."""
+    """Sends structlog's lines to stderr."""
     # plain tracebacks: those that show local variables would show passwords
     rendering = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
@@ -18,5 +18,5 @@ def to_stderr() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             rendering,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )

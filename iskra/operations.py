@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
+import structlog
 
-from iskra.client import Consumer
+from iskra.client import Consumer, Message
 from schemas.events import ActionEvent, AlertEvent, VoiceEvent
 from schemas.topics import ACTIONS, ALERTS, VOICES
+
+log = structlog.get_logger(__name__)
 
 OVER = ("refused", "effective", "ineffective", "expired", "resolved")
 """States behind which nothing comes any more."""
@@ -39,6 +43,18 @@ class VoicesState(msgspec.Struct):
     since: int
 
 
+def messages(kafka: str, namespace: str, topic: str) -> Iterator[Message]:
+    """What stands on an output topic, each output once. Foreign records are passed over; a line in the log tells how many.
+
+    Raises:
+        iskra.client.ClientError: the broker does not answer, or lacks the topic.
+    """
+    with Consumer(kafka, topic, namespace=namespace, until_end=True, skip_unreadable=True) as consumer:
+        yield from consumer
+        if consumer.unreadable:
+            log.warning("records that are no outputs of Iskra were passed over", topic=topic, records=consumer.unreadable)
+
+
 def actions(kafka: str, namespace: str, wanted: Wanted) -> list[ActionEvent]:
     """The latest event of each action, in the order in which they were asked for.
 
@@ -46,36 +62,33 @@ def actions(kafka: str, namespace: str, wanted: Wanted) -> list[ActionEvent]:
         iskra.client.ClientError: the broker does not answer, or lacks the topic.
     """
     latest: dict[str, ActionEvent] = {}
-    with Consumer(kafka, ACTIONS, namespace=namespace, until_end=True) as consumer:
-        for message in consumer:
-            if isinstance(message.value, ActionEvent) and wanted.fits(message.value):
-                latest[message.value.action_id] = message.value
+    for message in messages(kafka, namespace, ACTIONS):
+        if isinstance(message.value, ActionEvent) and wanted.fits(message.value):
+            latest[message.value.action_id] = message.value
     return list(latest.values())
 
 
 def alerts(kafka: str, namespace: str, wanted: Wanted) -> list[AlertEvent]:
     """The latest event of each alert, likewise."""
     latest: dict[str, AlertEvent] = {}
-    with Consumer(kafka, ALERTS, namespace=namespace, until_end=True) as consumer:
-        for message in consumer:
-            if isinstance(message.value, AlertEvent) and wanted.fits(message.value):
-                latest[message.value.alert_id] = message.value
+    for message in messages(kafka, namespace, ALERTS):
+        if isinstance(message.value, AlertEvent) and wanted.fits(message.value):
+            latest[message.value.alert_id] = message.value
     return list(latest.values())
 
 
 def voices(kafka: str, namespace: str, wanted: Wanted) -> list[VoicesState]:
     """The state of each subject's voices, by tenant and subject."""
     found: dict[tuple[str, str], VoicesState] = {}
-    with Consumer(kafka, VOICES, namespace=namespace, until_end=True) as consumer:
-        for message in consumer:
-            event = message.value
-            if not isinstance(event, VoiceEvent) or not wanted.fits(event):
-                continue
-            old = found.get((event.tenant, event.subject))
-            muted = [] if old is None else [voice for voice in old.muted if (event.event, event.voice) != ("unmuted", voice)]
-            if event.event == "muted" and event.voice not in muted:
-                muted.append(event.voice)
-            found[event.tenant, event.subject] = VoicesState(
-                event.tenant, event.subject, event.active, event.queued, muted, event.leading, event.symbol, event.mode, message.ts
-            )
+    for message in messages(kafka, namespace, VOICES):
+        event = message.value
+        if not isinstance(event, VoiceEvent) or not wanted.fits(event):
+            continue
+        old = found.get((event.tenant, event.subject))
+        muted = [] if old is None else [voice for voice in old.muted if (event.event, event.voice) != ("unmuted", voice)]
+        if event.event == "muted" and event.voice not in muted:
+            muted.append(event.voice)
+        found[event.tenant, event.subject] = VoicesState(
+            event.tenant, event.subject, event.active, event.queued, muted, event.leading, event.symbol, event.mode, message.ts
+        )
     return [found[key] for key in sorted(found)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -64,7 +65,8 @@ def body(kafka: str, namespace: str, name: str) -> Config | None:
         for partition in _partitions(consumer, kafka, topic):
             for message in _records(consumer, kafka, topic, partition, 0):
                 if message.key() == name.encode():
-                    return from_json(message.value() or b"")
+                    with contextlib.suppress(ValueError):  # whatever else somebody wrote under its name
+                        return from_json(message.value() or b"")
         return None
     finally:
         consumer.close()

@@ -136,7 +136,7 @@ def from_json(body: bytes) -> Config:
     """The configuration from its canonical body.
 
     Raises:
-        msgspec.ValidationError: it does not fit the model.
+        ValueError: it is no JSON, or does not fit the model.
     """
     return msgspec.convert(orjson.loads(body), Config, dec_hook=decode_hook)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -104,11 +103,13 @@ class Configs:
                 if message.error() is not None or key is None or body is None:
                     continue
                 name = key.decode("ascii", "replace")
-                self._published.add(name)
                 try:
                     self._known.setdefault(name, from_json(body))
-                except (msgspec.MsgspecError, ValueError) as error:
+                except ValueError as error:
+                    self._published.discard(name)  # the topic keeps the last body of each name
                     log.error("a body on the topic is no configuration", config=name, topic=self._topic, error=str(error))
+                else:
+                    self._published.add(name)
 
     async def publish_own(self) -> str:
         """Publishes the body of the worker's own configuration, once; gives its hash."""

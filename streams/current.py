@@ -8,6 +8,7 @@ offset in the header `at`; with index and number from the id it orders the statu
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterable
@@ -28,11 +29,15 @@ _LAST = (1 << 40) - 1
 
 
 def order(at: bytes, id_: bytes) -> int:
-    """Orders what is said of one key: input offset, then index in the array, then number; tombstones come last at theirs."""
+    """Orders what is said of one key: input offset, then index in the array, then number; tombstones come last at theirs.
+
+    Raises:
+        ValueError: no worker wrote these.
+    """
     if not id_:
         return int(at) << 40 | _LAST
-    parts = id_.split(b"-")
-    return int(at) << 40 | int(parts[2]) << 24 | int(parts[3])
+    _, _, index, number, _ = id_.split(b"-")
+    return int(at) << 40 | int(index) << 24 | int(number)
 
 
 class Latest:
@@ -169,7 +174,8 @@ class CurrentGuard:
         headers = headers_of(message)
         key = message.key()
         if latest is not None and key is not None and HEADER_AT in headers:
-            latest.see(key, order(headers[HEADER_AT], headers.get(HEADER_ID, b"")), offset_of(message))
+            with contextlib.suppress(ValueError):
+                latest.see(key, order(headers[HEADER_AT], headers.get(HEADER_ID, b"")), offset_of(message))
 
     def _write_again(self, partition: int, key: bytes, offset: int) -> None:
         consumer = reader(self._kafka)
@@ -177,7 +183,9 @@ class CurrentGuard:
             for message in read_range(consumer, self._topic, partition, offset, offset):
                 if message.key() == key:
                     self.rewritten += 1
-                    log.info("an older status stood last, the latest is written again", key=key.decode(), partition=partition)
+                    log.info(
+                        "an older status stood last, the latest is written again", key=key.decode("utf-8", "replace"), partition=partition
+                    )
                     self._rewrite(partition, key, message.value(), list(headers_of(message).items()))
         finally:
             consumer.close()

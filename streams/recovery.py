@@ -104,9 +104,10 @@ def read_states(kafka: str, checkpoints_topic: str, marks: Mapping[int, Mark]) -
         return {
             partition: newest_states(
                 (
-                    (message.key() or b"", message.value(), headers.get(HEADER_LINEAGE, b"").decode(), int(headers.get(HEADER_AT, b"-1")))
+                    (message.key() or b"", message.value(), headers.get(HEADER_LINEAGE, b"").decode("ascii", "replace"), at)
                     for message in read_range(consumer, checkpoints_topic, partition, mark.first, mark.last)
                     for headers in (headers_of(message),)
+                    if (at := _number(headers.get(HEADER_AT))) is not None
                 ),
                 mark.lineage,
             )
@@ -115,6 +116,11 @@ def read_states(kafka: str, checkpoints_topic: str, marks: Mapping[int, Mark]) -
         }
     finally:
         consumer.close()
+
+
+def _number(text: bytes | None) -> int | None:
+    """An offset as a header tells it; None: no worker wrote that."""
+    return int(text) if text is not None and text.isdigit() else None
 
 
 def state_head(raw: bytes) -> tuple[int, str]:

@@ -51,6 +51,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - a signature of click
         if cmd_name not in COMMANDS:
             return None
+        from iskra.logs import to_stderr  # here, so that `--help` is quick
+
+        to_stderr()
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
         return command
 

@@ -59,9 +59,7 @@ def _alerts(seconds: int) -> Figures:
 
 def _experiments(_seconds: int) -> Figures:
     from benchmarks.experiments import experiments
-    from iskra.logs import to_stderr
 
-    to_stderr()  # the stack's own words: stdout is the document's
     return experiments(config_files.load())
 
 

@@ -27,7 +27,6 @@ from iskra.client import ClientError, SloStatus
 from iskra.demo import STORIES, SUBJECTS, Change, Report, Story
 from iskra.driver import BehindError, WorkerProgress
 from iskra.dry_run import DryRun, Told
-from iskra.logs import to_stderr
 from iskra.settings import DEFAULT_DATA, FiniteRange, json_option, partitions_option
 from iskra.show import Show, UnrestError
 from iskra.stack.errors import StackError
@@ -88,7 +87,6 @@ def command(
     live in a namespace of their own, `demo`, in virtual time, beside the live one. What is told here was read from the
     output topics. Ctrl-C stops all, in order.
     """
-    to_stderr()
     # the story is what people are here for: of the parts only what is wrong
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     settings = StackSettings(

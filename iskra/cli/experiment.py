@@ -35,7 +35,6 @@ from iskra.cli.commanding import print_json
 from iskra.cli.up import REFUSED
 from iskra.client import ClientError, Message
 from iskra.driver import BehindError, WorkerProgress
-from iskra.logs import to_stderr
 from iskra.settings import FiniteRange, json_option
 from iskra.stack.errors import StackError
 from iskra.stack.stack import Running, StackSettings
@@ -112,7 +111,6 @@ def run(
     the same either way and at any speed; a run through the stack checks that. Exit 1 if something expected did not come
     (of --seeds: if less than 95 % pass).
     """
-    to_stderr()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     if (alone or seeds is not None) and (speed is not None or kafka is not None):
         raise BadInput("experiment run: --speed and --kafka are for a run through the stack; --offline and --seeds have neither")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from iskra import config_files, logs
+from iskra import config_files
 from iskra.cli import BadInput
 from iskra.settings import CLICKHOUSE_USER, clickhouse_option, clickhouse_password, kafka_option, legal_namespace
 from schemas.topics import LIVE_NAMESPACE
@@ -58,7 +58,6 @@ def command(
     from gateway.settings import Settings
     from iskra.verification.for_gateway import explainer
 
-    logs.to_stderr()
     try:
         config = config_files.load(directory)
     except config_files.ConfigError as error:

@@ -7,7 +7,6 @@ import threading
 
 import click
 
-from iskra.logs import to_stderr
 from iskra.settings import kafka_option, namespace_option
 
 
@@ -21,7 +20,6 @@ def command(kafka: str, namespace: str, urls: tuple[str, ...]) -> None:
     clarity: verdicts in time; chaos: how much their latency varies; trust: points accepted; pain: lag and errors.
     The formulas: docs/reporter.md. Waits for a broker that is away; SIGTERM: orderly stop.
     """
-    to_stderr()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

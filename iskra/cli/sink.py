@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from iskra import logs
 from iskra.cli import BadInput
 from iskra.config_files import ConfigError, load
 from iskra.settings import (
@@ -57,7 +56,6 @@ def clickhouse(
 
     Example: ISKRA_CLICKHOUSE_PASSWORD=secret iskra sink clickhouse --namespace iskra
     """
-    logs.to_stderr()
     from sinks.clickhouse.settings import Admission, Settings
     from sinks.clickhouse.sink import run
 
@@ -109,7 +107,6 @@ def notify(kafka: str, namespace: str, data: Path, metrics_port: int, metrics_ho
 
     Example: ISKRA_SLACK_URL=https://hooks.slack.com/… iskra sink notify --config config
     """
-    logs.to_stderr()
     import uvloop
     from confluent_kafka import KafkaException
 

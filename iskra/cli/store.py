@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from iskra import logs
 from iskra.cli import BadInput
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV, CLICKHOUSE_USER, DEFAULT_DATA, clickhouse_password
 
@@ -47,7 +46,6 @@ def command(data: Path, port: int, memory: int) -> None:
 
     Example: ISKRA_CLICKHOUSE_PASSWORD=secret iskra store --data .iskra/store --port 8123
     """
-    logs.to_stderr()
     from iskra.store import server
     from iskra.store.locking import DirectoryError
 

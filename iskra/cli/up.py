@@ -11,7 +11,6 @@ import msgspec
 
 from iskra import config_files, notify_config
 from iskra.cli import BadInput, Unreachable
-from iskra.logs import to_stderr
 from iskra.settings import DEFAULT_DATA, legal_namespace, partitions_option
 from iskra.stack.errors import DataDirError, MissingToolError, PortInUseError, StackError, TopicMismatchError
 from iskra.stack.stack import Stack, StackSettings
@@ -73,7 +72,6 @@ def command(
     Prints one line `ready {json}` with addresses and process ids on stdout. Ctrl-C stops all, in order, losing nothing;
     a second one stops at once.
     """
-    to_stderr()
     if workers > partitions:
         raise BadInput(f"--workers: {workers} workers cannot share {partitions} partitions; fewer of them, or more --partitions")
     names = tuple(dict.fromkeys((LIVE_NAMESPACE, *namespaces)))

@@ -62,7 +62,7 @@ class Actor:
         self._who = who
         # elsewhere time is virtual: the clock says nothing of it
         self._by_clock = namespace == LIVE_NAMESPACE
-        self._consumer = Consumer(kafka, ACTIONS, namespace=namespace, group=group, connect_timeout=connect_timeout)
+        self._consumer = Consumer(kafka, ACTIONS, namespace=namespace, group=group, skip_unreadable=True, connect_timeout=connect_timeout)
         try:
             self._commander = Commander(kafka, namespace=namespace, connect_timeout=connect_timeout)
         except BaseException:

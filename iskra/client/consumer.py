@@ -91,6 +91,7 @@ class Consumer:
         until_end: iteration ends at what was the end when the consumer was made.
         group: read as a member of this consumer group; partitions are shared out, `commit` keeps the place. After a
             restart in a group, what was handed out after the last commit comes again (its ids say so).
+        skip_unreadable: what does not fit its schema is counted in `unreadable` instead of raised.
         connect_timeout: how long the first answer of a broker may take, s.
     Raises:
         Unreachable: no broker answered in time. UnknownTopic: the broker lacks one of the topics.
@@ -106,6 +107,7 @@ class Consumer:
         start: Start = "beginning",
         until_end: bool = False,
         group: str | None = None,
+        skip_unreadable: bool = False,
         connect_timeout: float = 10.0,
     ) -> None:
         names = [topics] if isinstance(topics, str) else list(topics)
@@ -133,7 +135,8 @@ class Consumer:
             logger=_log,
         )
         self.unreadable = 0
-        """Items of the points topic that could not be read, so far."""
+        """Items of the points topic, and with `skip_unreadable` records of others, that could not be read, so far."""
+        self._skips = skip_unreadable
         # beside each message, in a group, the place from which to read after it; a skipped record is a place alone
         self._ready: deque[_Entry] = deque()
         self._places: dict[tuple[str, int], TopicPartition] = {}
@@ -316,7 +319,9 @@ class Consumer:
         try:
             messages = [*self._read(record, self._short[record.topic()])]
         except Unreadable as unreadable:
-            messages = [unreadable]  # raised in its turn: those before it come first, those after it are not lost
+            self.unreadable += self._skips
+            # raised in its turn: those before it come first, those after it are not lost
+            messages = [] if self._skips else [unreadable]
         # the place of all but the last message of a record is that of the record itself: it comes again whole
         here, behind = (TopicPartition(*where, record.offset() + n) if self._grouped else None for n in (0, 1))
         self._ready.extend((message, here) for message in messages[:-1])
@@ -344,6 +349,11 @@ class Consumer:
         output_id = None if raw_id is None else raw_id.decode("utf-8", "replace")
         body: bytes | None = record.value()
         try:
+            if body is None:
+                value: Value | None = None
+            else:
+                value = from_json(body) if topic == CONFIG else _decode(topic, body)
+            # what cannot be read is no output: its id tells nothing
             if topic == CURRENT:
                 if self._by_key.seen(key, None if body is None else output_id):
                     return []
@@ -354,11 +364,7 @@ class Consumer:
                 and self._by_position.seen(topic, record.partition(), output_id)
             ):
                 return []
-            if body is None:
-                value: Value | None = None
-            else:
-                value = from_json(body) if topic == CONFIG else _decode(topic, body)
-        except ValueError as error:  # msgspec's and orjson's errors are of this kind
+        except (ValueError, RecursionError) as error:  # msgspec's and orjson's errors are of the first kind
             raise Unreadable(f"{record.topic()} {record.partition()}-{record.offset()}: {error}") from error
         return [Message(**common, index=0, id=output_id or "", value=value)]
 

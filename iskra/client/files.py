@@ -65,7 +65,7 @@ def read_ndjson(stream: BinaryIO) -> Iterator[Chunk]:
             try:
                 points.append(_POINT.decode(raw))
                 numbers.append(number)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 if raw.strip():
                     bad.append(BadLine(number, _why(raw, error)))
         yield Chunk(points, numbers, bad, size)

@@ -142,7 +142,7 @@ def compare_partition(
             headers = headers_of(message)
             if HEADER_BY in headers:
                 continue
-            identity = headers.get(HEADER_ID, b"").decode()
+            identity = _text(headers.get(HEADER_ID, b""))
             if begins.get(topic) == end:
                 begins[topic] = cause(identity) or 0
             if cut.gone(identity):
@@ -243,7 +243,7 @@ def _compare_current(log: LogReader, partition: int, ends: tuple[int, int], expe
     last: dict[bytes, str | None] = {}
     for message in log.messages(CURRENT, partition, *ends):
         tombstone = message.value() is None
-        last[message.key() or b""] = None if tombstone else headers_of(message).get(HEADER_ID, b"").decode()
+        last[message.key() or b""] = None if tombstone else _text(headers_of(message).get(HEADER_ID, b""))
     for key, possible in expected.possible.items():
         if last.get(key) not in possible:
             told = " or ".join(sorted(identity or "gone" for identity in possible))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -101,13 +102,15 @@ class LogReader:
         return read_range(self._consumer, full_name(self.namespace, short), partition, first, end - 1)
 
     def configurations(self) -> dict[str, Config]:
-        """All configurations that were published, by hash."""
+        """All configurations that were published, by hash; what is none is passed over."""
         _, end = self.ends(CONFIG, 0)
-        return {
-            (message.key() or b"").decode(): from_json(message.value() or b"")
-            for message in self.messages(CONFIG, 0, 0, end)
-            if message.value() is not None
-        }
+        found: dict[str, Config] = {}
+        for message in self.messages(CONFIG, 0, 0, end):
+            name, body = _text(message.key()), message.value()
+            if name is not None and body is not None:
+                with contextlib.suppress(ValueError):
+                    found[name] = from_json(body)
+        return found
 
 
 def _text(value: bytes | None) -> str | None:

@@ -59,7 +59,7 @@ class OutputsBuilder:
             row = Row(identity, message.timestamp()[1], cast(int, message.offset()), decoded, key.decode())
             if short == ESCALATIONS:
                 row.by = next((text.decode() for name, text in headers or () if name == HEADER_BY and text), "")
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):  # msgspec's errors are of the first kind
             self.refused += 1
             return
         if decoded is None and (short != CURRENT or row.key.count("/") != 2):

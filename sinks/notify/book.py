@@ -65,10 +65,10 @@ class Book:
             identity, _, state = record.id.rpartition("-")
             return self.settle(identity) if state in SETTLED else []
         try:
+            event = msgspec.json.decode(record.value, type=EscalationEvent)
             if self._seen(record.id):
                 return []
-            event = msgspec.json.decode(record.value, type=EscalationEvent)
-        except (ValueError, UnicodeDecodeError):  # msgspec's errors are ValueErrors
+        except (ValueError, RecursionError):  # msgspec's errors are of the first kind
             self.unreadable += 1
             return []
         if event.state == "cancelled":

@@ -48,10 +48,10 @@ def test_lines_have_their_numbers_however_they_are_cut(lines: list[bytes], step:
 
 
 def test_a_bad_line_says_what_was_expected() -> None:
-    """Text that is no JSON, a field too few, a wrong type, bytes that are no UTF-8."""
-    data = b"\n".join([b"{", b'{"subject":"a"}', LINE.replace(b"1.0", b'"x"'), b"\xff\xfe", b"NaN"])
+    """Text that is no JSON, a field too few, a wrong type, bytes that are no UTF-8, and what is nested without end."""
+    data = b"\n".join([b"{", b'{"subject":"a"}', LINE.replace(b"1.0", b'"x"'), b"\xff\xfe", b"NaN", b'{"x":' + b"[" * 5_000])
     _, bad = collect(read_ndjson(io.BytesIO(data)))
-    assert [line for line, _ in bad] == [1, 2, 3, 4, 5]
+    assert [line for line, _ in bad] == [1, 2, 3, 4, 5, 6]
     assert "expected a JSON object" in bad[0].reason
     assert "missing required field `metric`" in bad[1].reason
     assert "Expected `float`, got `str` - at `$.value`" in bad[2].reason

@@ -6,7 +6,7 @@ import base64
 import json
 import tracemalloc
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import pytest
@@ -221,25 +221,13 @@ def test_more_letters_than_the_client_s_queue_holds_are_published(log: Log, monk
 def test_listing_holds_only_what_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a topic of any length: the latest are kept while it is read, not the whole of it."""
 
-    class Long(list[Message]):
+    def many(*_: Any) -> Iterator[Message]:
         """2000 letters of 20 kB each, made as they are read; the times go up and down."""
+        for i in range(2000):
+            told = DeadLetter("invalid", "d", None, None, None, "t", 0, i, 0, f"{i:020000}")
+            yield Message(topic="dead-letters", partition=0, offset=i, index=0, key="", id=f"{i}", ts=i * 7 % 2000, value=told, headers={})
 
-        def __init__(self, *_: Any, **__: Any) -> None:
-            super().__init__()
-
-        def __iter__(self) -> Iterator[Message]:
-            for i in range(2000):
-                told = DeadLetter("invalid", "d", None, None, None, "t", 0, i, 0, f"{i:020000}")
-                yield Message(
-                    topic="dead-letters", partition=0, offset=i, index=0, key="", id=f"{i}", ts=i * 7 % 2000, value=told, headers={}
-                )
-
-        def __enter__(self) -> Self:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-    monkeypatch.setattr(module, "Consumer", Long)
+    monkeypatch.setattr(module, "messages", many)
     tracemalloc.start()
     found = module.letters("nowhere", "iskra", Wanted(), 3)
     _, most = tracemalloc.get_traced_memory()

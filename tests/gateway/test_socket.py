@@ -271,6 +271,7 @@ def test_ping_is_answered_with_its_echo(gateway: Running) -> None:
         '{"op":"subscribe","namespace":"elsewhere"}',
         b"\xff\xfe",
         "\u0000",
+        '{"op":"ping","x":' + "[" * 2_000,
     ],
 )
 def test_nonsense_is_answered_with_an_error_and_the_connection_lives(gateway: Running, message: str | bytes) -> None:
