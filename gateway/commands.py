@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -14,11 +15,12 @@ from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Requ
 
 from gateway.errors import Problem, problem
 from gateway.ledger import Away, Busy, Record
+from gateway.paging import Namespace, named_of
 from gateway.publish import RETRY_AFTER_S, Publisher, away, kind_of, received
 from schemas.commands import MAX_TEXT, Command, decode_command, encode_command
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import BadPoint, is_entity_name
-from schemas.topics import HEADER_KIND, KIND_COMMAND, POINTS, full_name
+from schemas.topics import HEADER_KIND, KIND_COMMAND, LIVE_NAMESPACE, POINTS, full_name
 
 MAX_BODY = 16_384
 _FIELD = re.compile(r"^(\w+): |field `(\w+)`|`\$\.(\w+)`")
@@ -56,19 +58,20 @@ def _refused(field: str | None, text: str) -> HTTPException:
     return HTTPException(detail=text, status_code=422, extra={"field": field, "reason": text.removeprefix(f"{field}: ")})
 
 
-async def append(publisher: Publisher, command: Command) -> Taken:
-    """Writes a command to the log and waits for the broker.
+async def append(publisher: Publisher, command: Command, namespace: str, partitions: int) -> Taken:
+    """Writes a command to the log of a namespace of so many partitions (0: not known yet) and waits for the broker.
 
     Raises:
         HTTPException: 429 or 503.
     """
-    partitions = publisher.ledger.partitions
     if partitions == 0 or publisher.kafka.up is False:
         raise away(publisher.kafka.detail)
     key = subject_key(command.tenant, command.subject)
-    topic, partition = full_name(publisher.namespace, POINTS), partition_for(key, partitions)
-    record = Record(topic, partition, key, encode_command(command), [(HEADER_KIND, KIND_COMMAND)])
+    topic, partition = full_name(namespace, POINTS), partition_for(key, partitions)
     try:
+        # beside the live one time is virtual: a command stands at the time at which its partition stands
+        timestamp = 0 if namespace == LIVE_NAMESPACE else await publisher.ledger.end_time(topic, partition)
+        record = Record(topic, partition, key, encode_command(command), [(HEADER_KIND, KIND_COMMAND)], timestamp)
         offset = await publisher.ledger.append([record], publisher.limits.ack)
     except Busy:
         raise problem(429, "too much waits for the broker", RETRY_AFTER_S) from None
@@ -106,8 +109,8 @@ class _CommandOperation(Operation):
         )
 
 
-def route(publisher: Publisher) -> HTTPRouteHandler:
-    """The handler of `POST /api/v1/commands`."""
+def route(publisher: Publisher, namespaces: tuple[str, ...], partitions: Mapping[str, int]) -> HTTPRouteHandler:
+    """The handler of `POST /api/v1/commands`; `partitions` of each namespace that is known."""
 
     @post(
         "/api/v1/commands",
@@ -115,10 +118,11 @@ def route(publisher: Publisher) -> HTTPRouteHandler:
         request_max_body_size=None,  # the stream is measured while it is read
         operation_class=_CommandOperation,
         summary="Give a command",
-        description="Answers once the broker has acknowledged, with the command's place in the log of the gateway's first namespace.",
+        description="Answers once the broker has acknowledged, with the command's place in the log.",
         tags=["commands"],
         responses={
             408: ResponseSpec(Problem, description="The body did not arrive", generate_examples=False),
+            404: ResponseSpec(Problem, description="No such namespace", generate_examples=False),
             413: ResponseSpec(Problem, description="Longer than 16 KiB", generate_examples=False),
             415: ResponseSpec(Problem, description="Not JSON", generate_examples=False),
             422: ResponseSpec(Problem, description="No command; `extra` tells field and reason", generate_examples=False),
@@ -126,11 +130,12 @@ def route(publisher: Publisher) -> HTTPRouteHandler:
             503: ResponseSpec(Problem, description="Kafka is away; nothing was acknowledged; see Retry-After", generate_examples=False),
         },
     )
-    async def command(request: Request[Any, Any, Any]) -> Response[Taken]:
+    async def command(request: Request[Any, Any, Any], namespace: Namespace = None) -> Response[Taken]:
         headers = request.headers
         if kind_of(headers.get("content-type", ""), headers.get("content-encoding", "")):
             raise problem(415, "expected Content-Type application/json", unread=True)
         async with received(publisher, request, MAX_BODY) as body:
-            return Response(await append(publisher, read_command(body)))
+            where = named_of(namespaces, namespace)
+            return Response(await append(publisher, read_command(body), where, partitions.get(where, 0)))
 
     return command

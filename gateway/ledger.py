@@ -28,13 +28,14 @@ PROBE_S = 0.9
 
 
 class Record(NamedTuple):
-    """One message to send; `partition` -1: by its key."""
+    """One message to send; `partition` -1: by its key; `timestamp` (epoch ms) 0: now."""
 
     topic: str
     partition: int
     key: bytes
     value: bytes
     headers: list[tuple[str, str | bytes | None]]
+    timestamp: int = 0
 
 
 class Busy(Exception):
@@ -155,6 +156,31 @@ class Ledger:
             reader.close()
         self._has_logs = True  # noted here: whoever asked may wait no longer, and need not ask again
 
+    async def end_time(self, topic: str, partition: int) -> int:
+        """The time (epoch ms) of the partition's last record; 0: it has none.
+
+        Raises:
+            Away: the broker did not tell within a second or two.
+        """
+        return await asyncio.to_thread(self._end_time, TopicPartition(topic, partition))
+
+    def _end_time(self, place: TopicPartition) -> int:
+        reader = Consumer({"bootstrap.servers": self._settings["bootstrap.servers"], "group.id": "iskra-gateway", "log_level": 2})
+        try:
+            low, high = reader.get_watermark_offsets(place, timeout=PROBE_S)
+            if low >= high:
+                return 0
+            place.offset = high - 1
+            reader.assign([place])
+            last = reader.poll(PROBE_S)
+        except KafkaException as error:
+            raise Away(str(error.args[0])) from None
+        finally:
+            reader.close()
+        if last is None or last.error() is not None:
+            raise Away(f"topic {place.topic}, partition {place.partition}: its last record did not come")
+        return int(last.timestamp()[1])
+
     async def append(self, records: list[Record], within: float) -> int:
         """Sends all records and returns once the broker has acknowledged every one: the offset of that acknowledged last (−1: none).
 
@@ -170,7 +196,13 @@ class Ledger:
         for sent, record in enumerate(records):
             try:
                 producer.produce(
-                    record.topic, record.value, record.key, record.partition, on_delivery=waiting.delivered, headers=record.headers
+                    record.topic,
+                    record.value,
+                    record.key,
+                    record.partition,
+                    on_delivery=waiting.delivered,
+                    timestamp=record.timestamp,
+                    headers=record.headers,
                 )
             except BufferError:
                 waiting.give_up(len(records) - sent, None)

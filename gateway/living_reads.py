@@ -14,7 +14,7 @@ from litestar.params import Parameter
 from gateway.errors import Problem, asking, problem
 from gateway.keys import SubjectKey
 from gateway.living import Life
-from gateway.paging import asked, cursor_of, history_page, named_of, opened, place_of
+from gateway.paging import Namespace, asked, cursor_of, history_page, named_of, opened, place_of
 from gateway.queries import LIVES
 from schemas import events
 from schemas.points import MAX_TS_MS
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 LIMIT = 500
 
-Namespace = Annotated[str | None, Parameter(description="One of the gateway's namespaces; left out: the first.", max_length=128)]
 Tenant = Annotated[str | None, Parameter(description="Left out: all.", max_length=128)]
 Subject = Annotated[str | None, Parameter(description="Left out: all.", max_length=128)]
 Limit = Annotated[int, Parameter(ge=1, le=LIMIT)]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import orjson
+from litestar.params import Parameter
 
 from gateway.errors import problem
 from gateway.queries import StoreAway, TooMuch
 from schemas.points import MAX_TS_MS
 
 T = TypeVar("T")
+
+Namespace = Annotated[str | None, Parameter(description="One of the gateway's namespaces; left out: the first.", max_length=128)]
 
 
 async def asked(answer: Awaitable[T]) -> T:

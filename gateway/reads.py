@@ -14,7 +14,7 @@ from litestar.params import Parameter
 
 from gateway.errors import Problem, asking, problem
 from gateway.keys import Key
-from gateway.paging import asked, cursor_of, history_page, named_of, opened, place_of
+from gateway.paging import Namespace, asked, cursor_of, history_page, named_of, opened, place_of
 from gateway.queries import SERIES_POINTS, default_step
 from gateway.settings import Explanation
 from schemas.points import MAX_TS_MS
@@ -27,7 +27,6 @@ VERDICTS_LIMIT = 500
 EXPLAIN_S = 60.0
 MONTH_MS = 31 * 86_400_000
 
-Namespace = Annotated[str | None, Parameter(description="One of the gateway's namespaces; left out: the first.", max_length=128)]
 Tenant = Annotated[str | None, Parameter(description="Left out: all.", max_length=128)]
 Subject = Annotated[str | None, Parameter(description="Left out: all.", max_length=128)]
 _AWAY = {503: ResponseSpec(Problem, description="ClickHouse is away", generate_examples=False)}

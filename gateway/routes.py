@@ -81,7 +81,7 @@ def build(gateway: Gateway) -> Front:
     app = Litestar(
         [
             publish.route(gateway.publisher),
-            commands.route(gateway.publisher),
+            commands.route(gateway.publisher, gateway.settings.namespaces, gateway.state_feed.partitions),
             *reads.routes(gateway),
             *living_reads.routes(gateway),
             *_health(gateway),

@@ -236,6 +236,7 @@ class Record(msgspec.Struct):
 
     partition: int
     offset: int
+    timestamp: int
     key: bytes
     value: Any
     headers: dict[str, bytes]
@@ -259,7 +260,8 @@ def read_topic(kafka: str, namespace: str, short: str) -> list[Record]:
                     assert message.error() is None
                     position = message.offset() + 1
                     value = json.loads(message.value()) if message.value() else None
-                    found.append(Record(partition, message.offset(), message.key() or b"", value, dict(message.headers() or ())))
+                    stands = (partition, message.offset(), message.timestamp()[1], message.key() or b"")
+                    found.append(Record(*stands, value, dict(message.headers() or ())))
     finally:
         consumer.close()
     return found

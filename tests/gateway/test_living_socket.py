@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka import Producer
 
 from schemas.partitioning import partition_for, subject_key
-from schemas.topics import ACTIONS, ALERTS, DEFAULT_PARTITIONS, ESCALATIONS, VOICES
+from schemas.topics import ACTIONS, ALERTS, DEFAULT_PARTITIONS, ESCALATIONS, POINTS, VOICES, full_name
 from tests.gateway.conftest import Running, Worker, eventually, read_topic
 from tests.gateway.events import action, alert, step, voice
 from tests.gateway.test_socket import run, settled
@@ -122,6 +123,31 @@ def test_a_command_stands_among_the_subject_s_points(http: httpx.Client, kafka: 
     (record,) = [each for each in found if each.partition == place["partition"]]
     assert (record.key, record.headers) == (b"default/commanded", {"kind": b"command"})
     assert {**command, "tenant": "default", "ts": None} == record.value
+
+
+def test_a_command_goes_to_the_namespace_that_it_is_meant_for(
+    spawn_gateway: Callable[..., Running], kafka: str, space: str, namespace: str
+) -> None:
+    """Time is virtual there: the command stands at the time of its partition's last record, and moves no clock."""
+    then = 1_762_435_200_000
+    key = subject_key("default", "commanded")
+    partition = partition_for(key, DEFAULT_PARTITIONS)
+    producer = Producer({"bootstrap.servers": kafka})
+    producer.produce(full_name(namespace, POINTS), b"", None, partition, timestamp=then, headers=[("kind", b"tick")])
+    assert producer.flush(30) == 0
+    command = {"command": "mute_voice", "subject": "commanded", "voice": "pino", "who": "ada"}
+    both = spawn_gateway(namespaces=[space, namespace])
+    with both.client() as client:
+        asked = {"params": {"namespace": namespace}, "json": command}
+        place = eventually(lambda: _taken(client.post("/api/v1/commands", **asked)), "taken")  # type: ignore[arg-type]
+        assert (place["topic"], place["partition"]) == (full_name(namespace, POINTS), partition)
+        records = [record for record in read_topic(kafka, namespace, POINTS) if record.headers == {"kind": b"command"}]
+        assert [(record.offset, record.timestamp) for record in records] == [(place["offset"], then)]
+        assert client.post("/api/v1/commands", params={"namespace": "elsewhere"}, json=command).status_code == 404
+
+
+def _taken(answer: httpx.Response) -> Any:
+    return answer.json() if answer.status_code == 202 else None
 
 
 @pytest.mark.parametrize(

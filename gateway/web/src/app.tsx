@@ -109,7 +109,6 @@ export function App({ pulse }: { pulse: Pulse }) {
           time: view.time,
           logTime: logTime(pulse.heard(), view.time, pulse.clock, pulse.isFirst),
           today: wallNow,
-          commands: pulse.hello?.namespaces[0] ?? null,
           live: now !== null,
         }
       : null;

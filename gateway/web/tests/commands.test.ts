@@ -23,7 +23,7 @@ afterEach(() => vi.unstubAllGlobals());
 
 async function given(status: number, body: object) {
   answers(status, body);
-  const commands = new Commands(() => {});
+  const commands = new Commands("demo", () => {});
   await commands.give(take);
   return commands;
 }
@@ -39,7 +39,7 @@ test("a command is accepted only once the server has said so, and over when the 
 
 test("what the command caused may come before the server's answer", async () => {
   answers(202, { partition: 3, offset: 17 });
-  const commands = new Commands(() => {});
+  const commands = new Commands("demo", () => {});
   commands.settle(lifeOf([alert("3-9-0-0-x", "firing")]));
   const sent = commands.give(take);
   commands.settle(lifeOf([alert("3-17-0-0-x", "acknowledged")]));
@@ -71,7 +71,7 @@ test("what the server does not take changes nothing and says why", async () => {
   vi.stubGlobal("fetch", async () => {
     throw new TypeError("network");
   });
-  const alone = new Commands(() => {});
+  const alone = new Commands("demo", () => {});
   await alone.give(take);
   expect(alone.of("a")?.stage).toEqual({ kind: "failed", status: null, detail: "" });
 });

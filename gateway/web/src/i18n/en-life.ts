@@ -154,7 +154,6 @@ export const enLife = {
     away: "The broker is away: nothing was sent. Try again.",
     unreachable: "The server did not answer: whether it was taken is not known.",
     failed: (detail: string) => `Not taken: ${detail}`,
-    elsewhere: (namespace: string) => `Commands can be given in ${namespace} alone.`,
     done: "Applied.",
     close: "Close",
   },

@@ -64,8 +64,8 @@ export function explain(namespace: string, id: string): Promise<Explanation> {
 }
 
 /** Gives a command; answers once it stands in the log. Throws `Refused` with the reason. */
-export async function command(body: CommandBody): Promise<Place> {
-  const answer = await fetch("/api/v1/commands", {
+export async function command(namespace: string, body: CommandBody): Promise<Place> {
+  const answer = await fetch(`/api/v1/commands?${new URLSearchParams({ namespace })}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),

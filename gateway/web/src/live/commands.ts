@@ -44,7 +44,10 @@ export class Commands {
   private readonly given = new Map<string, Given>();
   private life: Life = {};
 
-  constructor(private readonly changed: () => void) {}
+  constructor(
+    private readonly namespace: string,
+    private readonly changed: () => void,
+  ) {}
 
   of(target: string): Given | undefined {
     return this.given.get(target);
@@ -58,7 +61,7 @@ export class Commands {
     };
     set({ kind: "sending" });
     try {
-      set({ kind: "accepted", place: await api.command(body), at: performance.now() });
+      set({ kind: "accepted", place: await api.command(this.namespace, body), at: performance.now() });
       // What it caused may have come before the answer.
       this.settle(this.life);
       setTimeout(this.changed, PATIENCE + 50);

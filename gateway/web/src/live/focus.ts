@@ -55,7 +55,7 @@ export class Focus {
     private readonly live: boolean,
     private readonly changed: () => void,
   ) {
-    this.commands = new Commands(changed);
+    this.commands = new Commands(namespace, changed);
   }
 
   /** Sections of its life that came; those that did not come stand as they are. */

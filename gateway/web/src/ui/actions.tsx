@@ -6,7 +6,7 @@ import type { Action } from "../life";
 import { carrying } from "../logic/rules";
 import { actionName, capital, joined, saidOf, signalName } from "../logic/say";
 import { Rich, Said } from "./bits";
-import { Decide, Elsewhere } from "./command";
+import { Decide } from "./command";
 import { type Scene, voiceName } from "./scene";
 import { useSpeech } from "./speech";
 import { Mark, type MarkOf } from "./timeline";
@@ -146,7 +146,6 @@ export function Waiting({ scene }: { scene: Scene }) {
           </li>
         ))}
       </ul>
-      <Elsewhere scene={scene} />
     </section>
   );
 }

@@ -4,7 +4,7 @@ import { judgingOf } from "../contract";
 import type { Alert } from "../life";
 import { rank } from "../logic/need";
 import { Chip, namesOf, Rich, Said } from "./bits";
-import { Decide, Elsewhere } from "./command";
+import { Decide } from "./command";
 import type { Scene } from "./scene";
 import { useSpeech } from "./speech";
 import { Mark, type MarkOf } from "./timeline";
@@ -170,7 +170,6 @@ export function Alerts({ scene }: { scene: Scene }) {
           <Open key={alert.alert_id} alert={alert} scene={scene} />
         ))}
       </ul>
-      {open.length > 0 && <Elsewhere scene={scene} />}
       {budgets.map((budget) => (
         <p key={budget.metric} class="note">
           {budget.alert === "page"

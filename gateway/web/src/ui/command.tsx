@@ -120,24 +120,11 @@ interface Props {
   scene: Scene;
 }
 
-/** The namespace that takes commands, where it is not the one that is shown; null: it is, or nobody knows. */
-function elsewhere({ commands, focus }: Scene): string | null {
-  return commands === focus.namespace ? null : commands;
-}
-
-/** Why there are no buttons, once for all that a panel lists. */
-export function Elsewhere({ scene }: { scene: Scene }) {
-  const { t } = useSpeech();
-  const namespace = elsewhere(scene);
-  return namespace === null ? null : <p class="note">{t.life.command.elsewhere(namespace)}</p>;
-}
-
 /** The buttons of an alert or action, and under them the form or what became of it. */
 export function Decide({ target, verbs, pressing, scene }: Props) {
   const [open, setOpen] = useState<Verb | null>(null);
   const given = scene.focus.commands.of(target);
   const under = given?.stage.kind === "sending" || given?.stage.kind === "accepted";
-  if (elsewhere(scene) !== null) return null;
   return (
     <div class="decide">
       {!open && !under && (

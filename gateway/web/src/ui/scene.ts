@@ -13,8 +13,6 @@ export interface Scene {
   logTime: number;
   /** Wall clock (ms), for telling today's times from others. */
   today: number;
-  /** The one namespace that takes commands; null: not known yet. */
-  commands: string | null;
   live: boolean;
 }
 
