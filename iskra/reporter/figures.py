@@ -3,12 +3,14 @@ still means that nothing is measured any more, and `stuck` is then the right wor
 
 With the figures of the last `HORIZON_S` seconds:
 
-    clarity = 0.50 + 0.35 · s − 0.10 · m ÷ (m + 30 ms)           s: share of outputs in time (`PROMISES_MS`), m: mean of our own latencies
-    chaos   = 0.38 + 0.50 · v ÷ (v + 1.5)                        v: their standard deviation ÷ m
+    clarity = 0.45 + 0.35 · s − 0.05 · m ÷ (m + 100 ms)          s: share of outputs in time (`PROMISES_MS`), m: mean of our own latencies
+    chaos   = 0.42 + 0.40 · v ÷ (v + 1)                          v: their standard deviation ÷ (m + 100 ms)
     trust   = a² · (0.75 + 0.10 · r ÷ (r + 4))                   a: share of points accepted, r: points accepted a second
     pain    = 0.30 + 0.60 · x ÷ (x + 2)                          x: seconds of lag + seconds until parts answer + 2 · errors a second
 
-A healthy run has s = 1, m ≈ 30 ms, v ≈ 0.25, a = 1, r of some hundreds, x ≈ 0.01: it stands at 0.80, 0.45, 0.85 and 0.30.
+A healthy run has s = 1, m ≈ 30 ms, v ≈ 0.06, a = 1, r of some hundreds, x ≈ 0.01: it stands at 0.79, 0.44, 0.85 and 0.30.
+Clarity stays under 0.80: above it, a little unevenness would be
+Pino's business (`chaos > 0.5 and … clarity > 0.8`), as after each start, whose first outputs differ by some tens of ms.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ HORIZON_S = 60.0
 PROMISES_MS: Mapping[str, float] = {STATUS: 20.0, WINDOWS: 2000.0}
 """By topic, how soon an output can be read after the point that caused it. Windows go behind verdicts and wait for up to 2 s
 while those come without end (ADR 9): they are late beyond that."""
+_UNFELT_MS = 100.0
+"""Nobody who looks at a page feels a delay of so much, or that two delays differ by it."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,10 +113,10 @@ def vitals(looks: Sequence[Snapshot], latencies: Collection[Latency], *, silent_
     if own or silent_path:
         in_time = sum(latency.in_time for latency in latencies) + grown["within"]
         share = in_time / (len(own) + grown["verdicts"]) if own else 0.0
-        found["clarity"] = 0.50 + 0.35 * share - 0.10 * (1 - 30 / (mean + 30))
-    if len(own) >= 2 and mean > 0:
-        variation = statistics.pstdev(own) / mean
-        found["chaos"] = 0.38 + 0.50 * variation / (variation + 1.5)
+        found["clarity"] = 0.45 + 0.35 * share - 0.05 * (1 - _UNFELT_MS / (mean + _UNFELT_MS))
+    if len(own) >= 2:
+        variation = statistics.pstdev(own) / (mean + _UNFELT_MS)
+        found["chaos"] = 0.42 + 0.40 * variation / (variation + 1)
     if grown["points"]:
         accepted = max(0.0, 1 - grown["refused"] / grown["points"])
         rate = accepted * grown["points"] / seconds
