@@ -207,6 +207,7 @@ def _taken_in_virtual_time(stack: Stack, open_page: OpenPage, subject: str) -> N
     shot(page, "virtual-dark")
     give(page, "Acknowledge", "Acknowledge", who="Ada")
     expect(entry).to_contain_text("Ada has it.")
+    shot(page, "virtual-taken-dark")
     expect(entry.locator(".head")).to_have_text(re.compile(r"taken · (3 min 5\d s|4 min( \d s)?)$"))
 
 
