@@ -34,7 +34,7 @@ from gateway.settings import Explanation, Settings
 from gateway.socket import Socket
 from gateway.sparks import Sparks
 from gateway.world import World
-from schemas.config import Config, config_hash, from_json, to_json
+from schemas.config import Config, config_hash, published, to_json
 from schemas.living import Alerts
 
 log = structlog.get_logger()
@@ -125,7 +125,7 @@ class Gateway:
 
     def _take_config(self, read: ConfigRead) -> None:
         try:
-            config = from_json(read.body)
+            config = published(read.hash, read.body)
         except (ValueError, TypeError) as error:
             log.warning("configuration on the topic does not fit this version", hash=read.hash, error=str(error))
             return

@@ -58,12 +58,14 @@ def _refused(field: str | None, text: str) -> HTTPException:
     return HTTPException(detail=text, status_code=422, extra={"field": field, "reason": text.removeprefix(f"{field}: ")})
 
 
-async def append(publisher: Publisher, command: Command, namespace: str, partitions: int) -> Taken:
-    """Writes a command to the log of a namespace of so many partitions (0: not known yet) and waits for the broker.
+async def append(publisher: Publisher, command: Command, namespace: str, others: Mapping[str, int]) -> Taken:
+    """Writes a command to the log of a namespace and waits for the broker; `others`: partitions of namespaces beside the first.
 
     Raises:
         HTTPException: 429 or 503.
     """
+    # of the first the ledger knows that each partition has its log, too
+    partitions = publisher.ledger.partitions if namespace == publisher.namespace else others.get(namespace, 0)
     if partitions == 0 or publisher.kafka.up is False:
         raise away(publisher.kafka.detail)
     key = subject_key(command.tenant, command.subject)
@@ -136,6 +138,6 @@ def route(publisher: Publisher, namespaces: tuple[str, ...], partitions: Mapping
             raise problem(415, "expected Content-Type application/json", unread=True)
         async with received(publisher, request, MAX_BODY) as body:
             where = named_of(namespaces, namespace)
-            return Response(await append(publisher, read_command(body), where, partitions.get(where, 0)))
+            return Response(await append(publisher, read_command(body), where, partitions))
 
     return command

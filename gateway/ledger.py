@@ -157,7 +157,7 @@ class Ledger:
         self._has_logs = True  # noted here: whoever asked may wait no longer, and need not ask again
 
     async def end_time(self, topic: str, partition: int) -> int:
-        """The time (epoch ms) of the partition's last record; 0: it has none.
+        """The time (epoch ms) of the partition's last record; 1 where it has none, since 0 would be the present.
 
         Raises:
             Away: the broker did not tell within a second or two.
@@ -169,7 +169,7 @@ class Ledger:
         try:
             low, high = reader.get_watermark_offsets(place, timeout=PROBE_S)
             if low >= high:
-                return 0
+                return 1
             place.offset = high - 1
             reader.assign([place])
             last = reader.poll(PROBE_S)
@@ -179,7 +179,7 @@ class Ledger:
             reader.close()
         if last is None or last.error() is not None:
             raise Away(f"topic {place.topic}, partition {place.partition}: its last record did not come")
-        return int(last.timestamp()[1])
+        return max(1, int(last.timestamp()[1]))
 
     async def append(self, records: list[Record], within: float) -> int:
         """Sends all records and returns once the broker has acknowledged every one: the offset of that acknowledged last (−1: none).

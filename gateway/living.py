@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.keys import SubjectKey
-from schemas.events import ActionEvent, AlertEvent, BudgetState, EscalationEvent, VoiceEvent
+from schemas.events import ActionEvent, AlertEvent, BudgetState, EscalationEvent, SignalsSample, VoiceEvent
 from schemas.living import Alerts
 from schemas.outputs import DeadLetter
 from schemas.topics import ACTIONS, ALERTS, BUDGET, DEAD_LETTERS, ESCALATIONS, SIGNALS, VOICES
@@ -52,6 +52,7 @@ _EVENTS: dict[str, msgspec.json.Decoder[Body]] = {
     BUDGET: msgspec.json.Decoder(BudgetState),
 }
 _LETTER = msgspec.json.Decoder(DeadLetter)
+_SAMPLE = msgspec.json.Decoder(SignalsSample)
 _JSON = msgspec.json.Encoder()
 
 
@@ -85,6 +86,8 @@ def read_life(namespace: str, short: str, key: bytes, identity: str, ts: int, va
     _, offset, index, n, _ = identity.split("-", 4)
     tenant, _, subject = key.decode().partition("/")
     body = _EVENTS[short].decode(value) if short in _EVENTS else None
+    if body is None:
+        _SAMPLE.decode(value)  # it goes to browsers as it stands
     head = b'{"namespace":%b,"id":%b,"ts":%d,' % (_JSON.encode(namespace), _JSON.encode(identity), ts)
     position = None if by is not None else (int(offset), int(index), int(n))
     return LifeRead(SubjectKey(namespace, tenant, subject), short, identity, position, ts, body, head + value.lstrip()[1:])

@@ -14,7 +14,7 @@ from litestar.params import Parameter
 from gateway.errors import Problem, asking, problem
 from gateway.keys import SubjectKey
 from gateway.living import Life
-from gateway.paging import Namespace, asked, cursor_of, history_page, named_of, opened, place_of
+from gateway.paging import Cursor, Namespace, asked, cursor_of, history_page, named_of, opened, place_of
 from gateway.queries import LIVES
 from schemas import events
 from schemas.points import MAX_TS_MS
@@ -27,7 +27,6 @@ LIMIT = 500
 Tenant = Annotated[str | None, Parameter(description="Left out: all.", max_length=128)]
 Subject = Annotated[str | None, Parameter(description="Left out: all.", max_length=128)]
 Limit = Annotated[int, Parameter(ge=1, le=LIMIT)]
-Cursor = Annotated[str | None, Parameter(max_length=2048, description="`next` of the page before.")]
 AlertState = Literal["pending", "firing", "acknowledged", "silenced"]
 ActionState = Literal["approved", "awaiting_approval", "dispatched", "acknowledged"]
 

@@ -17,6 +17,8 @@ from schemas.points import MAX_TS_MS
 
 T = TypeVar("T")
 
+Cursor = Annotated[str | None, Parameter(max_length=2048, description="`next` of the page before.")]
+
 Namespace = Annotated[str | None, Parameter(description="One of the gateway's namespaces; left out: the first.", max_length=128)]
 
 

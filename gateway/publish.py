@@ -176,7 +176,7 @@ async def received(publisher: Publisher, request: Request[Any, Any, Any], limit:
     """
     limits = publisher.limits
     told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > limit:
+    if told.isascii() and told.isdecimal() and int(told) > limit:
         raise problem(413, f"body of {told} bytes, at most {limit}", unread=True)
     chunks: list[bytes] = []
     size = 0

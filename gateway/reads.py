@@ -14,7 +14,7 @@ from litestar.params import Parameter
 
 from gateway.errors import Problem, asking, problem
 from gateway.keys import Key
-from gateway.paging import Namespace, asked, cursor_of, history_page, named_of, opened, place_of
+from gateway.paging import Cursor, Namespace, asked, cursor_of, history_page, named_of, opened, place_of
 from gateway.queries import SERIES_POINTS, default_step
 from gateway.settings import Explanation
 from schemas.points import MAX_TS_MS
@@ -68,7 +68,7 @@ def routes(gateway: Gateway) -> list[Router]:
         subject: Subject = None,
         level: Literal["OK", "WARN", "BLOCK", "UNKNOWN"] | None = None,
         limit: Annotated[int, Parameter(ge=1, le=STATUS_LIMIT)] = 100,
-        cursor: Annotated[str | None, Parameter(max_length=2048)] = None,
+        cursor: Cursor = None,
     ) -> Response[bytes]:
         if not gateway.state_feed.caught_up.is_set():
             raise problem(503, "kafka: the present state was not read yet", 1)
@@ -128,7 +128,7 @@ def routes(gateway: Gateway) -> list[Router]:
         tenant: Tenant = None,
         subject: Subject = None,
         limit: Annotated[int, Parameter(ge=1, le=VERDICTS_LIMIT)] = 50,
-        cursor: Annotated[str | None, Parameter(max_length=2048)] = None,
+        cursor: Cursor = None,
     ) -> Response[bytes]:
         where = named(namespace)
         found = await asked(queries.verdicts(where, tenant, subject, limit + 1, place_of(cursor)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
 import msgspec
 
 from gateway.keys import Key, SubjectKey
 from gateway.living import LifeRead
 from gateway.world import Slim, Status
+from schemas.outputs import Int64, Level, Priority, Side, UnknownReason
+from schemas.points import MAX_TS_MS
 
 
 class StatusRead(msgspec.Struct, frozen=True, gc=False):
@@ -49,6 +51,8 @@ class PointsRead(msgspec.Struct, frozen=True, gc=False):
     points: list[bytes]
 
 
+Time = Annotated[int, msgspec.Meta(ge=0, le=MAX_TS_MS)]
+"""Epoch ms in the calendar: one beyond it would be held for the newest for ever."""
 Read = StatusRead | Removed | WindowRead | ConfigRead | PointsRead | LifeRead
 
 
@@ -58,8 +62,8 @@ class Window(msgspec.Struct, gc=False):
     tenant: str
     subject: str
     metric: str
-    start: int
-    size_ms: int
+    start: Time
+    size_ms: Int64
     mean: float
 
 
@@ -67,17 +71,17 @@ class _StatusBody(msgspec.Struct, gc=False):
     tenant: str
     subject: str
     metric: str
-    level: str
-    priority: str | None
-    reason: str | None
+    level: Level
+    priority: Priority | None
+    reason: UnknownReason | None
     previous: msgspec.Raw
     value: float | None
     fast_value: float | None
     statistic: str
-    window_ms: int
+    window_ms: Int64
     bound: float | None
-    side: str | None
-    since: int
+    side: Side | None
+    since: Time
     config: str
 
 
@@ -101,12 +105,3 @@ def read_status(namespace: str, identity: str, value: bytes, live: bool) -> Stat
     full = b'{"namespace":' + _JSON.encode(namespace) + b',"id":' + _JSON.encode(identity) + b"," + value.lstrip()[1:]
     status = Status(identity, (int(offset), int(index), int(n)), body.level, body.since, body.config, full, _JSON.encode(slim))
     return StatusRead(Key(namespace, body.tenant, body.subject, body.metric), status, live)
-
-
-def header(message: Any, name: str) -> bytes | None:
-    """The value of a record's header, None if it is not there."""
-    for key, value in message.headers() or ():
-        if key == name:
-            found: bytes | None = value
-            return found
-    return None

@@ -165,6 +165,13 @@ def _file(request: Request[Any, Any, Any], asset: Asset) -> Response[bytes]:
     return Response(body, media_type=asset.kind, headers=headers)
 
 
+def _instant(ms: int) -> str:
+    try:
+        return f"{dt.datetime.fromtimestamp(ms // 1000, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):  # whoever writes records beside ours may give them any time
+        return f"{ms} ms"
+
+
 def _status_page(gateway: Gateway) -> str:
     def row(name: str, up: bool | None, detail: str) -> str:
         word = "up" if up else "not known yet" if up is None else "away"
@@ -174,7 +181,7 @@ def _status_page(gateway: Gateway) -> str:
     state = "read" if gateway.state_feed.caught_up.is_set() else "being read"
     seconds = int(time.time() - gateway.started_ms / 1000)
     clock = world.clocks.get(gateway.settings.namespaces[0])
-    newest = "none yet" if clock is None else f"{dt.datetime.fromtimestamp(clock // 1000, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+    newest = "none yet" if clock is None else _instant(clock)
     rows = row("gateway", True, f"for {seconds} s; {len(gateway.hub.clients)} browsers connected")
     rows += "".join(row(part.name, part.up, part.detail) for part in (gateway.kafka, gateway.clickhouse))
     return (

@@ -21,8 +21,9 @@ from confluent_kafka import KafkaError, TopicPartition
 from confluent_kafka import Producer as KafkaProducer
 
 from iskra.client import DeadLetter, Message, NotAcknowledged, Unreachable
-from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, hand_over, partition_count, patiently
+from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, end_time, hand_over, partition_count, patiently
 from iskra.operations import messages
+from schemas.headers import headers_of
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import BadPoint, Point, split
 from schemas.topics import DEAD_LETTERS, HEADER_ENCODING, HEADER_KIND, HEADER_REDRIVE, LIVE_NAMESPACE, MAX_MESSAGE_BYTES, POINTS, full_name
@@ -135,9 +136,9 @@ class Redriver:
         places = patiently(lambda left: self._consumer.offsets_for_times(places, timeout=left), ANSWER_S)
         found: set[str] = set()
         for record in self._records(place for place in places if place.offset >= 0):
-            mark = dict(record.headers() or ()).get(HEADER_REDRIVE)
-            if isinstance(mark, bytes) and (text := mark.decode("utf-8", "replace")) in ids:
-                found.add(text)
+            mark = headers_of(record).get(HEADER_REDRIVE, b"").decode("utf-8", "replace")
+            if mark in ids:
+                found.add(mark)
         return found
 
     def redrive(self, wanted: Collection[Letter], *, dry_run: bool = False, again: bool = False) -> list[Redriven]:
@@ -174,7 +175,7 @@ class Redriver:
                 if raw[0] >= _MSGPACK_FROM:
                     headers[HEADER_ENCODING] = b"msgpack"
                 # not before its letter: there a second call looks for it
-                timestamp = max(self._end_time(partition), letter.ts) if self._own_time else 0
+                timestamp = max(end_time(self._consumer, TopicPartition(self._topic, partition)), letter.ts) if self._own_time else 0
                 hand_over(self._producer, self._topic, raw, key, partition, delivered, timestamp=timestamp, headers=headers)
         left = self._producer.flush(_SEND_TIMEOUT_S)
         if left or failed:
@@ -208,7 +209,7 @@ class Redriver:
         """The subject's latest point behind a defect that came at a tick: the worker has left it alone, so it counts nowhere yet."""
         latest: bytes | None = None
         for record in self._records([TopicPartition(self._topic, told.partition, told.offset + 1)]):
-            headers = dict(record.headers() or ())
+            headers = headers_of(record)
             if HEADER_KIND in headers:
                 continue
             try:
@@ -233,14 +234,6 @@ class Redriver:
             return None, stood
         key = subject_key(point.tenant, point.subject)
         return key, partition_for(key, self._partitions)
-
-    def _end_time(self, partition: int) -> int:
-        """The time of the partition's last record, epoch ms."""
-        place = TopicPartition(self._topic, partition)
-        _, high = patiently(lambda left: self._watermarks(place, left), ANSWER_S)
-        return max(
-            (record.timestamp()[1] for record in self._records([TopicPartition(self._topic, partition, max(high - 1, 0))])), default=0
-        )
 
     def _watermarks(self, place: TopicPartition, timeout: float) -> tuple[int, int]:
         found: tuple[int, int] = self._consumer.get_watermark_offsets(place, timeout=timeout)
@@ -283,7 +276,7 @@ class Redriver:
 
 
 def _item(record: Any, index: int) -> bytes:
-    encoding = _text(dict(record.headers() or ()).get(HEADER_ENCODING))
+    encoding = _text(headers_of(record).get(HEADER_ENCODING))
     try:
         return split(record.value() or b"", encoding)[index][0]
     except (BadPoint, IndexError):

@@ -16,7 +16,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from iskra.stack.errors import NotReachableError
 from iskra.stack.kafka import QUICK_CLIENT
-from schemas.config import Config, config_hash, from_json, to_json
+from schemas.config import Config, config_hash, published, to_json
+from schemas.headers import headers_of
 from schemas.topics import CONFIG, HEADER_KIND, KIND_CONFIG, POINTS, full_name, marker_time
 from streams.checkpoints import decode_mark
 
@@ -45,7 +46,7 @@ def in_force(kafka: str, namespace: str) -> dict[int, str | None]:
         for partition in partitions:
             offset, known = commits.get(partition, (0, None))
             for message in _records(consumer, kafka, topic, partition, offset):
-                if dict(message.headers() or ()).get(HEADER_KIND) == KIND_CONFIG:
+                if headers_of(message).get(HEADER_KIND) == KIND_CONFIG:
                     known = (message.value() or b"").decode("ascii", "replace")
             found[partition] = known
         return found
@@ -66,7 +67,7 @@ def body(kafka: str, namespace: str, name: str) -> Config | None:
             for message in _records(consumer, kafka, topic, partition, 0):
                 if message.key() == name.encode():
                     with contextlib.suppress(ValueError):  # whatever else somebody wrote under its name
-                        return from_json(message.value() or b"")
+                        return published(name, message.value() or b"")
         return None
     finally:
         consumer.close()

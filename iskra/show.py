@@ -20,6 +20,7 @@ from iskra.client import Consumer, SloStatus
 from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, partition_count, patiently
 from iskra.demo import CALM_S, SUBJECTS, Change, Report, Story, Watch
 from iskra.driver import LogWriter, Progress, drive
+from schemas.headers import headers_of
 from schemas.topics import CURRENT, HEADER_KIND, KIND_TICK, POINTS, STATUS, full_name
 
 LONGEST_UNREST_S = 600
@@ -198,7 +199,7 @@ def last_tick(kafka: str, namespace: str, timeout: float = ANSWER_S) -> int:
                 if record is None or record.error() is not None:
                     continue
                 at = (record.offset() or 0) + 1
-                if dict(record.headers() or ()).get(HEADER_KIND) == KIND_TICK:
+                if headers_of(record).get(HEADER_KIND) == KIND_TICK:
                     latest = max(latest, record.timestamp()[1] // 1000)
         return latest
     finally:

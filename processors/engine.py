@@ -129,6 +129,11 @@ class PartitionEngine(Intake):
             return self.configure(offset, timestamp, configurations(value.decode("ascii")))
         if kind == "command":
             return self.command(offset, timestamp, value, origin)
+        if kind == "unreadable":
+            emission = self._begin(offset, timestamp, None)
+            error = BadPoint("undecodable", "headers: expected names in UTF-8")
+            self._refuse(error, (None, None, None), 0, offset, value, emission)
+            return emission.outputs
         self._pass(offset, timestamp)
         return []
 

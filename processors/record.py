@@ -10,7 +10,7 @@ class Record(NamedTuple):
 
     Attributes:
         offset: its place in the partition. timestamp: record time, ms. value: bytes as they stand in the log.
-        kind: None for points, else `tick`, `command`, `config`. encoding: `msgpack`, or None for JSON.
+        kind: None for points, else `tick`, `command`, `config`, or `unreadable`: its headers are. encoding: `msgpack`, or None for JSON.
         origin: `PARTITION-OFFSET` of the original of a replayed record. redrive: published again by `dlq redrive`.
     """
 

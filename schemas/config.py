@@ -143,4 +143,20 @@ def from_json(body: bytes) -> Config:
 
 def config_hash(config: Config) -> str:
     """12 hex digits that name the configuration together with the engine's version."""
-    return hashlib.sha256(b"engine %d " % ENGINE_VERSION + to_json(config)).hexdigest()[:12]
+    return _hash(to_json(config), ENGINE_VERSION)
+
+
+def published(name: str, body: bytes) -> Config:
+    """The configuration that stands on the topic `config` under the hash `name`, of this or an earlier version of the engine.
+
+    Raises:
+        ValueError: the body is no configuration, or not the one that the hash names.
+    """
+    config = from_json(body)
+    if all(_hash(body, version) != name for version in range(ENGINE_VERSION, 0, -1)):
+        raise ValueError(f"its hash is {_hash(body, ENGINE_VERSION)}")
+    return config
+
+
+def _hash(body: bytes, version: int) -> str:
+    return hashlib.sha256(b"engine %d " % version + body).hexdigest()[:12]

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from schemas.outputs import Level, Priority, Side
+from schemas.outputs import Int64, Level, Priority, Side
 
 BudgetAlert = Literal["page", "ticket"]
 VoiceWhat = Literal[
@@ -28,8 +28,8 @@ class Cause(msgspec.Struct, frozen=True):
     """Where in the log the record stands that made the engine say this: full topic name, partition, offset."""
 
     topic: str
-    partition: int
-    offset: int
+    partition: Int64
+    offset: Int64
 
 
 class TermValue(msgspec.Struct, frozen=True):
@@ -52,11 +52,11 @@ class BudgetState(msgspec.Struct, frozen=True):
     subject: str
     metric: str
     objective: float
-    window_ms: int
-    bad_ms: int
+    window_ms: Int64
+    bad_ms: Int64
     remaining: float
     burn: dict[str, float]
-    bad: dict[str, int]
+    bad: dict[str, Int64]
     alert: BudgetAlert | None
     previous: BudgetAlert | None
     threshold: float | None
@@ -113,14 +113,14 @@ class AlertEvidence(msgspec.Struct, frozen=True):
     """What an alert rests on: the id of the status or budget that caused it, points of its window, and where they stand."""
 
     id: str
-    count: int | None
-    late: int | None
+    count: Int64 | None
+    late: Int64 | None
     topic: str
-    partition: int
-    first_offset: int | None
-    last_offset: int
+    partition: Int64
+    first_offset: Int64 | None
+    last_offset: Int64
     burn: dict[str, float] | None = None
-    bad: dict[str, int] | None = None
+    bad: dict[str, Int64] | None = None
 
 
 class AlertEvent(msgspec.Struct, frozen=True):
@@ -145,15 +145,15 @@ class AlertEvent(msgspec.Struct, frozen=True):
     side: Side | None
     value: float | None
     statistic: str | None
-    window_ms: int | None
-    since: int
-    first: int
-    last: int
+    window_ms: Int64 | None
+    since: Int64
+    first: Int64
+    last: Int64
     group: str
     auto_actions: list[str]
     voice_triggers: list[str]
     chain: Priority
-    step: int
+    step: Int64
     flapping: bool
     resolution: str | None
     by: str | None
@@ -177,13 +177,13 @@ class EscalationEvent(msgspec.Struct, frozen=True):
     priority: Priority
     level: Level
     kind: Literal["trigger", "resolve"]
-    step: int
+    step: Int64
     role: str
     who: str
     channel: str
     state: EscalationState
     reason: str | None
-    due: int
+    due: Int64
     dedup_key: str
     summary: str
     value: float | None
@@ -205,10 +205,10 @@ class Effect(msgspec.Struct, frozen=True):
     metric: str
     low: float | None
     high: float | None
-    within: int
+    within: Int64
     before: float | None
     after: float | None
-    acknowledged: int | None
+    acknowledged: Int64 | None
 
 
 class ActionEvidence(msgspec.Struct, frozen=True):
@@ -216,10 +216,10 @@ class ActionEvidence(msgspec.Struct, frozen=True):
 
     condition: str
     terms: list[TermValue]
-    since: int
+    since: Int64
     topic: str
-    partition: int
-    offset: int
+    partition: Int64
+    offset: Int64
 
 
 class ActionEvent(msgspec.Struct, frozen=True):
@@ -237,10 +237,10 @@ class ActionEvent(msgspec.Struct, frozen=True):
     level: Priority
     state: ActionState
     previous: ActionState | None
-    strength: int
+    strength: Int64
     review: Review | None
     effect: Effect
-    until: int | None
+    until: Int64 | None
     by: str | None
     why: str | None
     evidence: ActionEvidence

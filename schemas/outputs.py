@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""What decoding accepts: any number that somebody wrote would not fit the columns and clocks of who reads it."""
 Level = Literal["OK", "WARN", "BLOCK", "UNKNOWN"]
 Priority = Literal["P0", "P1", "P2"]
 Side = Literal["low", "high"]
@@ -22,9 +24,9 @@ class WindowStats(msgspec.Struct, frozen=True, gc=False):
     tenant: str
     subject: str
     metric: str
-    start: int
-    size_ms: int
-    count: int
+    start: Int64
+    size_ms: Int64
+    count: Int64
     mean: float
     min: float
     max: float
@@ -32,7 +34,7 @@ class WindowStats(msgspec.Struct, frozen=True, gc=False):
     stddev: float
     p50: float | None
     p95: float | None
-    late: int
+    late: Int64
 
 
 class RungState(msgspec.Struct, frozen=True):
@@ -46,7 +48,7 @@ class RungState(msgspec.Struct, frozen=True):
     priority: Priority
     bound: float
     entered: bool
-    since: int | None
+    since: Int64 | None
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -56,12 +58,12 @@ class Evidence(msgspec.Struct, frozen=True):
     the record that caused the judging. `rungs` are the metric's rungs as they stood before it.
     """
 
-    count: int
-    late: int
+    count: Int64
+    late: Int64
     topic: str
-    partition: int
-    first_offset: int | None
-    last_offset: int
+    partition: Int64
+    first_offset: Int64 | None
+    last_offset: Int64
     rungs: list[RungState]
 
 
@@ -70,7 +72,7 @@ class PreviousStatus(msgspec.Struct, frozen=True):
 
     level: Level
     priority: Priority | None
-    since: int
+    since: Int64
 
 
 class SloStatus(msgspec.Struct, frozen=True):
@@ -91,10 +93,10 @@ class SloStatus(msgspec.Struct, frozen=True):
     value: float | None
     fast_value: float | None
     statistic: str
-    window_ms: int
+    window_ms: Int64
     bound: float | None
     side: Side | None
-    since: int
+    since: Int64
     evidence: Evidence
     config: str
 
@@ -111,7 +113,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     subject: str | None
     metric: str | None
     topic: str
-    partition: int
-    offset: int
-    index: int
+    partition: Int64
+    offset: Int64
+    index: Int64
     bytes: str

@@ -47,6 +47,8 @@ HEADER_REDRIVE: Final = "redrive"
 KIND_TICK: Final = b"tick"
 KIND_CONFIG: Final = b"config"
 KIND_COMMAND: Final = b"command"
+KIND_UNREADABLE: Final = b"unreadable"
+"""Of a record whose headers cannot be read (`schemas.headers`)."""
 
 
 class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ import asyncio
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from schemas.config import Config, config_hash, from_json, to_json
+from schemas.config import Config, config_hash, published, to_json
 from schemas.topics import CONFIG, HEADER_KIND, KIND_CONFIG, POINTS, full_name, marker_time
 from streams.outputs import Outputs
 from streams.recovery import READ_S, reader
@@ -100,14 +100,16 @@ class Configs:
                 ended += 1
             for message in messages:
                 key, body = message.key(), message.value()
-                if message.error() is not None or key is None or body is None:
+                if message.error() is not None or key is None:
                     continue
                 name = key.decode("ascii", "replace")
                 try:
-                    self._known.setdefault(name, from_json(body))
+                    self._known.setdefault(name, published(name, body or b""))
                 except ValueError as error:
                     self._published.discard(name)  # the topic keeps the last body of each name
-                    log.error("a body on the topic is no configuration", config=name, topic=self._topic, error=str(error))
+                    log.error(
+                        "what stands on the topic is not the configuration of that hash", config=name, topic=self._topic, error=str(error)
+                    )
                 else:
                     self._published.add(name)
 

@@ -8,17 +8,18 @@ offset in the header `at`; with index and number from the id it orders the statu
 
 from __future__ import annotations
 
-import contextlib
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterable
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from schemas.headers import headers_of
 from schemas.topics import HEADER_ID
 from streams.outputs import HEADER_AT
-from streams.recovery import headers_of, offset_of, read_range, reader
+from streams.recovery import offset_in, offset_of, read_range, reader
 
 log = structlog.get_logger(__name__)
 
@@ -26,18 +27,19 @@ Rewrite = Callable[[int, bytes, "bytes | None", "list[tuple[str, bytes]]"], None
 """Called in the guard's thread: partition, key, value, headers of the record to write again."""
 
 _LAST = (1 << 40) - 1
+_ID = re.compile(rb"\d+-\d+-(\d{1,4})-(\d{1,7})-[^-]+")
+"""An id with its index (below 10,000) and number."""
 
 
-def order(at: bytes, id_: bytes) -> int:
+def order(at: int, id_: bytes) -> int | None:
     """Orders what is said of one key: input offset, then index in the array, then number; tombstones come last at theirs.
 
-    Raises:
-        ValueError: no worker wrote these.
+    None: no worker gives such an id.
     """
     if not id_:
-        return int(at) << 40 | _LAST
-    _, _, index, number, _ = id_.split(b"-")
-    return int(at) << 40 | int(index) << 24 | int(number)
+        return at << 40 | _LAST
+    found = _ID.fullmatch(id_)
+    return None if found is None else at << 40 | int(found[1]) << 24 | int(found[2])
 
 
 class Latest:
@@ -81,13 +83,16 @@ class CurrentGuard:
     """A thread that reads the owned partitions of `slo.current`. `own`, `forget` and `close` may be called from any thread.
 
     Args:
+        kafka, topic, inputs: bootstrap address, `slo.current` and the points topic by their full names.
         rewrite: see `Rewrite`. on_read: called in the guard's thread when it has read a partition to its end for the first
             time, with the subjects that it found.
     """
 
-    def __init__(self, kafka: str, topic: str, rewrite: Rewrite, on_read: Callable[[int, dict[bytes, int]], None]) -> None:
+    def __init__(self, kafka: str, topic: str, inputs: str, rewrite: Rewrite, on_read: Callable[[int, dict[bytes, int]], None]) -> None:
         self._kafka = kafka
         self._topic = topic
+        self._inputs = inputs
+        self._ends: dict[int, int] = {}
         self._rewrite = rewrite
         self._on_read = on_read
         self._commands: queue.SimpleQueue[tuple[str, int, object]] = queue.SimpleQueue()
@@ -139,7 +144,7 @@ class CurrentGuard:
             self._ended.wait(0.1)
             return
         for message in consumer.consume(1_000, 0.3):
-            self._see(message)
+            self._see(consumer, message)
         for partition, latest in self._latest.items():
             for key, offset in latest.take_stale().items():
                 self._write_again(partition, key, offset)
@@ -161,7 +166,7 @@ class CurrentGuard:
                 self._latest[partition] = Latest()
                 consumer.incremental_assign([TopicPartition(self._topic, partition, 0)])
 
-    def _see(self, message: Message) -> None:
+    def _see(self, consumer: Consumer, message: Message) -> None:
         error = message.error()
         partition = message.partition() or 0
         if error is not None:
@@ -172,10 +177,21 @@ class CurrentGuard:
             return
         latest = self._latest.get(partition)
         headers = headers_of(message)
-        key = message.key()
-        if latest is not None and key is not None and HEADER_AT in headers:
-            with contextlib.suppress(ValueError):
-                latest.see(key, order(headers[HEADER_AT], headers.get(HEADER_ID, b"")), offset_of(message))
+        key, at = message.key(), offset_in(headers.get(HEADER_AT))
+        if latest is None or key is None or at is None or not self._is_in_log(consumer, partition, at):
+            return
+        rank = order(at, headers.get(HEADER_ID, b""))
+        if rank is not None:
+            latest.see(key, rank, offset_of(message))
+
+    def _is_in_log(self, consumer: Consumer, partition: int, at: int) -> bool:
+        """Whether the input offset exists: what claims a later one would be held for the latest for ever."""
+        if at >= self._ends.get(partition, 0):
+            try:
+                _, self._ends[partition] = consumer.get_watermark_offsets(TopicPartition(self._inputs, partition), timeout=1.0)
+            except KafkaException:
+                return True  # nobody can tell now, and what workers write exists
+        return at < self._ends[partition]
 
     def _write_again(self, partition: int, key: bytes, offset: int) -> None:
         consumer = reader(self._kafka)

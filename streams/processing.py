@@ -28,6 +28,7 @@ class Processing:
         on_waiting: called with a partition that met a marker whose body is not here.
         on_caught_up: called with a partition that has reached the end which its log had when it was taken.
         on_gap: called with a partition of which records did not come; nothing of it is applied until its `gap_at` is None.
+        reread: gives the records of a partition from one offset to another, also those that stop a batch; blocks.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Processing:
         on_waiting: Callable[[Partition], None],
         on_caught_up: Callable[[Partition], None],
         on_gap: Callable[[Partition], None],
+        reread: Callable[[int, int, int], list[Any]],
     ) -> None:
         self._partitions = partitions
         self._outputs = outputs
@@ -50,6 +52,7 @@ class Processing:
         self._on_waiting = on_waiting
         self._on_caught_up = on_caught_up
         self._on_gap = on_gap
+        self._reread = reread
         self._turn = asyncio.Lock()
         self._deadline = 0.0
         self.busy_s = 0.0
@@ -94,10 +97,23 @@ class Processing:
             elif not isinstance(batch, list) and batch.is_control_batch:
                 partition.next_offset = max(partition.next_offset, batch.next_offset)
             else:
-                await self._records(partition, batch)
+                await self._batch(partition, batch)
         if partition.catch_up is not None and partition.next_offset >= partition.catch_up and not partition.halted:
             partition.catch_up = None
             self._on_caught_up(partition)
+
+    async def _batch(self, partition: Partition, batch: Any) -> None:
+        """Applies a batch. At a header's name that is no UTF-8 aiokafka stops for good: from there on it is read anew in another way."""
+        try:
+            await self._records(partition, batch)
+        except UnicodeDecodeError:
+            first = partition.next_offset
+            if isinstance(batch, list) or partition.engine.position >= first:
+                raise  # it came of applying a record
+            records = await asyncio.to_thread(self._reread, partition.number, first, batch.next_offset - 1)
+            if not partition.halted:
+                partition.waits_for = None  # a marker before it is among them
+                await self._records(partition, records)
 
     async def _records(self, partition: Partition, batch: Iterable[Any]) -> None:
         points_of = partition.engine.points
@@ -107,44 +123,46 @@ class Processing:
         expected = partition.next_offset
         count = points = unseen = 0
         coming = iter(batch)
-        for record in coming:
-            offset = record.offset
-            if offset != expected:
-                if offset < expected:
-                    continue
-                partition.gap_at = offset
-                self._on_gap(partition)
-                break
-            if record.headers:
-                unseen = _LOOK
-                outs = partition.special(record, self._configs)
-                if outs is None:
-                    partition.next_offset = offset
-                    partition.backlog.extend(([record], list(iter(coming.__next__, None))))  # a batch refuses a second `iter`
-                    self._on_waiting(partition)
+        try:
+            for record in coming:
+                offset = record.offset
+                if offset != expected:
+                    if offset < expected:
+                        continue
+                    partition.gap_at = offset
+                    self._on_gap(partition)
                     break
-            else:
-                value = record.value or b""
-                if value[:1] == b"[":
-                    points += value.count(b'"metric"')
+                if record.headers:
                     unseen = _LOOK
-                else:
-                    points += 1
-                outs = points_of(offset, record.timestamp, value)
-            expected = partition.next_offset = offset + 1
-            if outs:
-                emit(epoch, number, outs, offset, record.timestamp)
-            count += 1
-            unseen += 1
-            if unseen >= _LOOK:
-                unseen = 0
-                if perf_counter() > self._deadline:
-                    await self._breathe()
-                    if partition.halted:
+                    outs = partition.special(record, self._configs)
+                    if outs is None:
+                        partition.next_offset = offset
+                        partition.backlog.extend(([record], list(iter(coming.__next__, None))))  # a batch refuses a second `iter`
+                        self._on_waiting(partition)
                         break
-                    epoch = partition.epoch
-        partition.records += count
-        partition.points += points
+                else:
+                    value = record.value or b""
+                    if value[:1] == b"[":
+                        points += value.count(b'"metric"')
+                        unseen = _LOOK
+                    else:
+                        points += 1
+                    outs = points_of(offset, record.timestamp, value)
+                expected = partition.next_offset = offset + 1
+                if outs:
+                    emit(epoch, number, outs, offset, record.timestamp)
+                count += 1
+                unseen += 1
+                if unseen >= _LOOK:
+                    unseen = 0
+                    if perf_counter() > self._deadline:
+                        await self._breathe()
+                        if partition.halted:
+                            break
+                        epoch = partition.epoch
+        finally:
+            partition.records += count
+            partition.points += points
 
     async def _breathe(self) -> None:
         """Lets everything else have its turn; holds on while too much is unacknowledged."""

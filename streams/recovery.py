@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from schemas.headers import headers_of
 from schemas.topics import HEADER_KIND, KIND_CONFIG
 from streams.checkpoints import HEADER_LINEAGE, Mark, newest_states
 from streams.outputs import HEADER_AT
@@ -21,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 _decode_state = msgspec.msgpack.Decoder(list[Any]).decode
 
+_DIGITS = 20
+"""No offset has so many."""
 READ_S = 0.02
 """How long one read waits for more: `consume` waits for all it was asked for or this long."""
 WATERMARK_RETRY_S = 0.1
@@ -46,12 +49,6 @@ def reader(kafka: str, **extra: Any) -> Consumer:
             **extra,
         }
     )
-
-
-def headers_of(message: Message) -> dict[str, bytes]:
-    """A message's headers as a mapping; one with a null value is none."""
-    listed: Any = message.headers() or ()
-    return {name: value for name, value in listed if value is not None}
 
 
 def offset_of(message: Message) -> int:
@@ -107,7 +104,7 @@ def read_states(kafka: str, checkpoints_topic: str, marks: Mapping[int, Mark]) -
                     (message.key() or b"", message.value(), headers.get(HEADER_LINEAGE, b"").decode("ascii", "replace"), at)
                     for message in read_range(consumer, checkpoints_topic, partition, mark.first, mark.last)
                     for headers in (headers_of(message),)
-                    if (at := _number(headers.get(HEADER_AT))) is not None
+                    if (at := offset_in(headers.get(HEADER_AT))) is not None
                 ),
                 mark.lineage,
             )
@@ -118,9 +115,30 @@ def read_states(kafka: str, checkpoints_topic: str, marks: Mapping[int, Mark]) -
         consumer.close()
 
 
-def _number(text: bytes | None) -> int | None:
+def offset_in(text: bytes | None) -> int | None:
     """An offset as a header tells it; None: no worker wrote that."""
-    return int(text) if text is not None and text.isdigit() else None
+    return int(text) if text is not None and text.isdigit() and len(text) < _DIGITS else None
+
+
+class Reread(NamedTuple):
+    """A record as aiokafka's batches give them, with all headers that can be read."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+def read_anew(kafka: str, topic: str, partition: int, first: int, last: int) -> list[Reread]:
+    """The records from offset `first` to `last` (inclusive), read by a client that no header stops; waits while the broker is away."""
+    consumer = reader(kafka)
+    try:
+        return [
+            Reread(offset_of(message), message.timestamp()[1], message.value(), list(headers_of(message).items()))
+            for message in read_range(consumer, topic, partition, first, last)
+        ]
+    finally:
+        consumer.close()
 
 
 def state_head(raw: bytes) -> tuple[int, str]:
@@ -135,8 +153,7 @@ def beginning(kafka: str, points_topic: str, partition: int) -> tuple[int, str |
     try:
         low, high = watermarks(consumer, points_topic, partition)
         for message in read_range(consumer, points_topic, partition, low, high - 1):
-            headers = message.headers()
-            if headers and (HEADER_KIND, KIND_CONFIG) in headers:
+            if headers_of(message).get(HEADER_KIND) == KIND_CONFIG:
                 return low, str((message.value() or b"").decode("ascii", "replace"))
         return low, None
     finally:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from time import monotonic, perf_counter
 from typing import Any, cast
 
@@ -27,6 +28,7 @@ from streams.metrics import Metrics, RebalanceSensor
 from streams.outputs import Outputs
 from streams.partition import Partition
 from streams.processing import Processing
+from streams.recovery import read_anew
 from streams.settings import Settings
 from streams.takeover import Takeover, keeps
 from streams.ticks import Ticker
@@ -71,10 +73,15 @@ class Worker:
             on_waiting=self._on_waiting,
             on_caught_up=self._on_caught_up,
             on_gap=self._on_gap,
+            reread=partial(read_anew, settings.kafka, self.app.points_topic),
         )
         self.ticker = Ticker(settings.kafka, self.app.points_topic, self._ticking)
         self.guard = CurrentGuard(
-            settings.kafka, full_name(settings.namespace, CURRENT), self._rewrite_threadsafe, self._current_read_threadsafe
+            settings.kafka,
+            full_name(settings.namespace, CURRENT),
+            self.app.points_topic,
+            self._rewrite_threadsafe,
+            self._current_read_threadsafe,
         )
         self.checkpointer = Checkpointer(
             self.outputs,

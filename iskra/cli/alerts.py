@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 
 import click
@@ -51,7 +50,7 @@ def inbox(data: Path, namespace: str, last: int, as_json: bool) -> None:
     if not messages:
         click.echo(f"no messages in {file_of(data, namespace)}", err=True)
     for message in messages:
-        when = dt.datetime.fromtimestamp(message["due"] / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+        when = instant(message["due"])
         mark = "over" if message["kind"] == "resolve" else message["priority"]
         click.echo(f"{when}  {mark:4}  {message['channel']} → {message['role']} ({message['who']})  {message['summary']}")
         click.echo(f"{'':27}alert {message['alert_id']}")

@@ -106,8 +106,11 @@ def time_option(text: str | None, option: str) -> int | None:
 
 
 def instant(ms: int) -> str:
-    """A time for people, UTC."""
-    return f"{dt.datetime.fromtimestamp(ms / 1000, dt.UTC):%Y-%m-%d %H:%M:%S}Z"
+    """A time for people, UTC; one beyond the calendar as it is."""
+    try:
+        return f"{dt.datetime.fromtimestamp(ms / 1000, dt.UTC):%Y-%m-%d %H:%M:%S}Z"
+    except (ValueError, OverflowError, OSError):
+        return f"{ms} ms"
 
 
 def print_json(document: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -11,7 +10,7 @@ import msgspec
 from confluent_kafka import KafkaException
 
 from iskra.cli import BadInput, Unreachable
-from iskra.cli.commanding import time_option
+from iskra.cli.commanding import instant, time_option
 from iskra.settings import json_option, kafka_option, namespace_option
 from iskra.verification.explain import Explanation, NotAnId, explain
 from iskra.verification.reading import BrokerUnreachable, LogReader
@@ -91,7 +90,7 @@ def _told(found: Explanation) -> str:
 
 
 def _why_not(answer: WhyNot) -> str:
-    lines = [answer.verdict, f"  {answer.tenant}/{answer.subject} at {_clock(answer.time)}, configuration {answer.config}"]
+    lines = [answer.verdict, f"  {answer.tenant}/{answer.subject} at {instant(answer.time)}, configuration {answer.config}"]
     for rule in answer.rules:
         lines += _rule(rule)
     lines += [f"  gate: {_gate(gate)}" for gate in answer.gates]
@@ -112,8 +111,4 @@ def _rule(rule: RuleState) -> list[str]:
 
 
 def _gate(gate: Gate) -> str:
-    return f"{gate.kind}: {gate.text}" + ("" if gate.until is None else f" (until {_clock(gate.until)})")
-
-
-def _clock(ms: int) -> str:
-    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{gate.kind}: {gate.text}" + ("" if gate.until is None else f" (until {instant(gate.until)})")

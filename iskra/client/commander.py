@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, TopicPartition
 from confluent_kafka import Producer as KafkaProducer
 
 from iskra.client.errors import NotAcknowledged
-from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, partition_count, patiently
+from iskra.client.kafka import CLIENT_SETTINGS, end_time, partition_count
 from schemas.commands import Command, encode_command
 from schemas.partitioning import partition_for, subject_key
 from schemas.topics import HEADER_KIND, KIND_COMMAND, LIVE_NAMESPACE, POINTS, full_name
@@ -55,6 +55,7 @@ class Commander:
         Returns:
             Where it stands.
         Raises:
+            iskra.client.Unreachable: in a namespace of virtual time, the broker did not tell the time.
             iskra.client.NotAcknowledged: it refused, or did not answer within 30 s; the command is not tried any longer.
         """
         key = subject_key(command.tenant, command.subject)
@@ -96,20 +97,8 @@ class Commander:
         self.close()
 
     def _end_time(self, partition: int) -> int:
-        """The time of the partition's last record, epoch ms; 0: it is empty."""
         consumer = KafkaConsumer({**self._settings, "group.id": "iskra-reader", "enable.auto.commit": False})
         try:
-            place = TopicPartition(self._topic, partition)
-            low, high = patiently(lambda left: consumer.get_watermark_offsets(place, timeout=left), ANSWER_S)
-            if low >= high:
-                return 0
-            place.offset = high - 1
-            consumer.assign([place])
-            deadline = time.monotonic() + ANSWER_S
-            while time.monotonic() < deadline:
-                record = consumer.poll(0.5)
-                if record is not None and record.error() is None:
-                    return int(record.timestamp()[1])
-            return 0
+            return end_time(consumer, TopicPartition(self._topic, partition))
         finally:
             consumer.close()

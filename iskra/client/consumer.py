@@ -20,6 +20,7 @@ from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, partition_count, patie
 from iskra.client.seen import SeenByKey, SeenByPosition
 from schemas.config import Config, from_json
 from schemas.events import ActionEvent, AlertEvent, BudgetState, EscalationEvent, SignalsSample, VoiceEvent
+from schemas.headers import headers_of
 from schemas.messages import MESSAGES
 from schemas.outputs import DeadLetter, SloStatus, WindowStats
 from schemas.points import POINTS as POINTS_JSON
@@ -319,7 +320,7 @@ class Consumer:
         try:
             messages = [*self._read(record, self._short[record.topic()])]
         except Unreadable as unreadable:
-            self.unreadable += self._skips
+            self.unreadable += int(self._skips)
             # raised in its turn: those before it come first, those after it are not lost
             messages = [] if self._skips else [unreadable]
         # the place of all but the last message of a record is that of the record itself: it comes again whole
@@ -329,7 +330,7 @@ class Consumer:
             self._ready.append((messages[-1] if messages else None, behind))
 
     def _read(self, record: Any, topic: str) -> list[Message]:
-        headers = {name: header for name, header in record.headers() or () if header is not None}
+        headers = headers_of(record)
         key: bytes = record.key() or b""
         common = {
             "topic": topic,
@@ -349,10 +350,11 @@ class Consumer:
         output_id = None if raw_id is None else raw_id.decode("utf-8", "replace")
         body: bytes | None = record.value()
         try:
-            if body is None:
-                value: Value | None = None
-            else:
+            value: Value | None = None
+            if body is not None:
                 value = from_json(body) if topic == CONFIG else _decode(topic, body)
+            elif topic not in (CURRENT, CONFIG):
+                raise ValueError("no body")
             # what cannot be read is no output: its id tells nothing
             if topic == CURRENT:
                 if self._by_key.seen(key, None if body is None else output_id):

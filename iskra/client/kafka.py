@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from iskra.client.errors import UnknownTopic, Unreachable
 
@@ -103,6 +103,26 @@ def partition_count(client: Any, topic: str, kafka: str, timeout: float) -> int:
     if found.error is not None or not found.partitions:
         raise UnknownTopic(f"no topic {topic} on the broker; `iskra topics --create` creates a namespace's topics")
     return len(found.partitions)
+
+
+def end_time(consumer: Consumer, place: TopicPartition) -> int:
+    """The time of a partition's last record, epoch ms; 1 where it has none (0 would be the present to whoever publishes with it).
+
+    Args:
+        consumer: of no group; what it is assigned to changes.
+    Raises:
+        Unreachable: the broker did not deliver the record in time.
+    """
+    low, high = patiently(lambda left: consumer.get_watermark_offsets(place, timeout=left), ANSWER_S)
+    if low >= high:
+        return 1
+    consumer.assign([TopicPartition(place.topic, place.partition, high - 1)])
+    deadline = time.monotonic() + ANSWER_S
+    while time.monotonic() < deadline:
+        record = consumer.poll(0.5)
+        if record is not None and record.error() is None:
+            return max(1, record.timestamp()[1])
+    raise Unreachable(f"the broker did not deliver the last record of {place.topic}, partition {place.partition}, within {ANSWER_S:g} s")
 
 
 def hand_over(

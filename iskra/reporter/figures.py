@@ -7,6 +7,7 @@ With the figures of the last `HORIZON_S` seconds:
     chaos   = 0.42 + 0.40 · v ÷ (v + 1)                          v: their standard deviation ÷ (m + 100 ms)
     trust   = a² · (0.75 + 0.10 · r ÷ (r + 4))                   a: share of points accepted, r: points accepted a second
     pain    = 0.30 + 0.60 · x ÷ (x + 2)                          x: seconds of lag + seconds until parts answer + 2 · errors a second
+                                                             + silent processes
 
 A healthy run has s = 1, m ≈ 30 ms, v ≈ 0.06, a = 1, r of some hundreds, x ≈ 0.01: it stands at 0.79, 0.44, 0.85 and 0.30.
 Clarity stays under 0.80: above it, a little unevenness would be

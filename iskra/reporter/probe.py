@@ -20,6 +20,7 @@ from confluent_kafka import Producer as KafkaProducer
 
 from iskra.client.kafka import CLIENT_SETTINGS, partition_count
 from iskra.reporter.figures import PROMISES_MS, Latency
+from schemas.headers import headers_of
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import DEFAULT_TENANT, Point
 from schemas.topics import HEADER_ID, POINTS, full_name
@@ -106,7 +107,7 @@ class Probe:
             if message is None or message.error() is not None or message.key() != self._key:
                 continue
             arrived = time.monotonic()
-            began = self._began(dict(message.headers() or ()).get(HEADER_ID))
+            began = self._began(headers_of(message).get(HEADER_ID))
             if began is not None:
                 self._measured(Latency(arrived, (arrived - began) * 1000, self._topics[message.topic() or ""]))
 

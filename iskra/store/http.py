@@ -6,6 +6,7 @@ loop, no executor and no hand-over (an asynchronous endpoint spent 5 ms on these
 
 from __future__ import annotations
 
+import re
 import socket
 import zlib
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,8 @@ MAX_HEAD = 1 << 20
 MAX_BODY = 1 << 30
 """Bytes of a decompressed body."""
 PIECE = 1 << 20
+_LENGTH = re.compile(r"\d{1,15}", re.ASCII)
+_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
 REASONS = {
     200: "OK",
     400: "Bad Request",
@@ -134,8 +137,8 @@ class Channel:
         if headers.get("transfer-encoding", "").lower() == "chunked":
             return self._chunks()
         length = headers.get("content-length", "0")
-        if not length.isdecimal():
-            raise BadRequest("Content-Length: expected digits")
+        if not _LENGTH.fullmatch(length):
+            raise BadRequest("Content-Length: expected at most 15 digits")
         return self._exactly(int(length)) if int(length) else None
 
     def _exactly(self, count: int) -> Iterator[bytes]:
@@ -149,10 +152,9 @@ class Channel:
     def _chunks(self) -> Iterator[bytes]:
         while True:
             size_text = self._line().split(b";")[0].strip()
-            try:
-                size = int(size_text, 16)
-            except ValueError:
-                raise BadRequest("a chunk's size: expected hexadecimal digits") from None
+            if not _SIZE.fullmatch(size_text):
+                raise BadRequest("a chunk's size: expected at most 8 hexadecimal digits")
+            size = int(size_text, 16)
             if size == 0:
                 while self._line():
                     pass

@@ -15,6 +15,7 @@ from iskra.verification.cut import Cut, cause
 from iskra.verification.reading import LogReader
 from iskra.verification.recompute import Recomputation
 from processors.engine import Record
+from schemas.headers import headers_of
 from schemas.outputs import SloStatus
 from schemas.topics import (
     ACTIONS,
@@ -31,7 +32,6 @@ from schemas.topics import (
     VOICES,
     WINDOWS,
 )
-from streams.recovery import headers_of
 
 OUTPUT_TOPICS = (WINDOWS, STATUS, BUDGET, SIGNALS, VOICES, ALERTS, ACTIONS, ESCALATIONS, DEAD_LETTERS)
 """What the engine says. Records of others on them (header `by`: the notifier's ledger) are not judged."""

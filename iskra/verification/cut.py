@@ -8,6 +8,7 @@ What the kept log does not give of the others, or gives otherwise, is *uncertain
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from xxhash import xxh3_64_hexdigest
 
 from processors.engine import PartitionEngine
 
+_ID = re.compile(r"(\d{1,9})-(\d{1,19})-[^-]*-[^-]*-[^-]*", re.ASCII)
 DEAD = "dead"
 """In place of a subject's hash in ids of dead letters: they tell no subject."""
 
@@ -75,7 +77,13 @@ class Cut:
         return self.start.offset == 0 or (self.settled is not None and xxh3_64_hexdigest(key) not in self.older)
 
 
+def place(identity: str) -> tuple[int, int] | None:
+    """Partition and offset that an id tells, None: it is none."""
+    found = _ID.fullmatch(identity)
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
 def cause(identity: str) -> int | None:
     """The offset that an id tells, None: it is none."""
-    parts = identity.split("-")
-    return int(parts[1]) if len(parts) == 5 and parts[1].isdigit() else None
+    found = place(identity)
+    return None if found is None else found[1]

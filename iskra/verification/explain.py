@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from iskra.verification.compare import OUTPUT_TOPICS
-from iskra.verification.cut import Cut
+from iskra.verification.cut import Cut, place
 from iskra.verification.reading import LogReader
 from iskra.verification.recompute import Recomputation
 from processors.engine import Output, Record
+from schemas.headers import headers_of
 from schemas.topics import HEADER_ID, POINTS
-from streams.recovery import headers_of
 
 LEDGER = ("sent", "failed")
 """How ids of the notifier's records end: that of the step, and what became of it."""
@@ -40,11 +40,12 @@ def place_of(identity: str) -> tuple[int, int]:
     Raises:
         NotAnId: it is none.
     """
-    parts = identity.split("-")
-    if len(parts) == 5 and parts[0].isdigit() and parts[1].isdigit():
-        return int(parts[0]), int(parts[1])
-    if len(parts) == 6 and parts[5] in LEDGER:
-        raise NotAnId(f"{identity}: the notifier wrote it, no log gives it; the step that it ended is {'-'.join(parts[:5])}")
+    found = place(identity)
+    if found is not None:
+        return found
+    step, _, end = identity.rpartition("-")
+    if end in LEDGER and place(step) is not None:
+        raise NotAnId(f"{identity}: the notifier wrote it, no log gives it; the step that it ended is {step}")
     raise NotAnId(f"{identity}: expected an id such as 3-88417-0-0-b16473ec85fa7cb5 (partition-offset-index-n-key)")
 
 
@@ -94,7 +95,7 @@ def _recompute(log: LogReader, recomputation: Recomputation, partition: int, off
 def only(records: Iterator[Record], subject: bytes, offset: int) -> Iterator[Record]:
     """The records that can concern the subject (its name in JSON; empty: all); of the others only the time counts."""
     for record in records:
-        # a producer may write any letter of a name as \\uXXXX
+        # a producer may write any letter of a name as \uXXXX
         if record.kind is not None or record.offset == offset or subject in record.value or b"\\u" in record.value:
             yield record
         else:

@@ -14,9 +14,10 @@ from iskra.published_config import committed
 from iskra.stack.errors import NotReachableError
 from iskra.verification.cut import Start
 from processors.engine import Record
-from schemas.config import Config, from_json
+from schemas.config import Config, published
+from schemas.headers import headers_of
 from schemas.topics import CONFIG, HEADER_ENCODING, HEADER_KIND, HEADER_ORIGIN, HEADER_REDRIVE, POINTS, full_name
-from streams.recovery import beginning, headers_of, offset_of, read_range, reader
+from streams.recovery import beginning, offset_of, read_range, reader
 
 REACH_S = 10.0
 """One answer of a broker that is there takes milliseconds; one that restarts is back within this."""
@@ -109,7 +110,7 @@ class LogReader:
             name, body = _text(message.key()), message.value()
             if name is not None and body is not None:
                 with contextlib.suppress(ValueError):
-                    found[name] = from_json(body)
+                    found[name] = published(name, body)
         return found
 
 

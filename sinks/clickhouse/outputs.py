@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 from confluent_kafka import Message
 
+from schemas.headers import headers_of
 from schemas.outputs import DeadLetter, WindowStats
 from schemas.topics import CURRENT, DEAD_LETTERS, ESCALATIONS, HEADER_BY, HEADER_ID, STATUS, WINDOWS
 from sinks.clickhouse import living, native
@@ -53,12 +54,12 @@ class OutputsBuilder:
         value, key = message.value(), message.key() or b""
         decoder, _, _ = _TABLES[short]
         try:
-            headers = cast("list[tuple[str, bytes | None]] | None", message.headers())
-            identity = next((text.decode() for name, text in headers or () if name == HEADER_ID and text), "")
+            headers = headers_of(message)
+            identity = headers.get(HEADER_ID, b"").decode()
             decoded = decoder.decode(value) if value is not None else None
             row = Row(identity, message.timestamp()[1], cast(int, message.offset()), decoded, key.decode())
             if short == ESCALATIONS:
-                row.by = next((text.decode() for name, text in headers or () if name == HEADER_BY and text), "")
+                row.by = headers.get(HEADER_BY, b"").decode()
         except (ValueError, RecursionError):  # msgspec's errors are of the first kind
             self.refused += 1
             return
@@ -73,9 +74,17 @@ class OutputsBuilder:
         blocks = {}
         for short, (_, table, columns) in _TABLES.items():
             rows = self._rows[short]
+            if not rows:
+                continue
+            self._rows[short] = []
+            try:
+                made = columns(rows)
+            except _UNFIT:  # a foreign record has numbers for which no column is wide enough: it costs itself alone
+                fitting = [row for row in rows if _fits(columns, row)]
+                self.refused += len(rows) - len(fitting)
+                rows, made = fitting, columns(fitting)
             if rows:
-                blocks[table] = (len(rows), native.block(len(rows), columns(rows)))
-                self._rows[short] = []
+                blocks[table] = (len(rows), native.block(len(rows), made))
         self.rows = 0
         return blocks
 
@@ -158,6 +167,14 @@ def _dead_letter_columns(rows: list[Row]) -> list[Column]:
     ]
 
 
+def _fits(columns: Callable[[list[Row]], list[Column]], row: Row) -> bool:
+    try:
+        columns([row])
+    except _UNFIT:
+        return False
+    return True
+
+
 def _names(messages: list[Any]) -> list[Column]:
     return [
         native.few_texts("tenant", native.factor([message.tenant for message in messages])),
@@ -166,6 +183,7 @@ def _names(messages: list[Any]) -> list[Column]:
     ]
 
 
+_UNFIT = (OverflowError, ValueError, TypeError)
 _STATUS_DECODER = msgspec.json.Decoder(StatusRow)
 _TABLES: dict[str, tuple[msgspec.json.Decoder[Any], str, Callable[[list[Row]], list[Column]]]] = {
     WINDOWS: (msgspec.json.Decoder(WindowStats), "windows", _window_columns),

@@ -14,6 +14,7 @@ import numpy as np
 from confluent_kafka import Message
 from numpy.typing import NDArray
 
+from schemas.headers import headers_of
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import (
     MAX_POINTS,
@@ -62,13 +63,10 @@ class PointsBuilder:
 
     def add(self, message: Message) -> None:
         """One record; those of other kinds than points, and what cannot be read, add nothing."""
-        headers = cast("list[tuple[str, bytes | None]] | None", message.headers())
-        encoding = None
-        if headers:
-            named = dict(headers)
-            if named.get(HEADER_KIND) is not None:
-                return
-            encoding = named.get(HEADER_ENCODING)
+        headers = headers_of(message)
+        if HEADER_KIND in headers:
+            return
+        encoding = headers.get(HEADER_ENCODING)
         value = message.value()
         if value is None:
             return

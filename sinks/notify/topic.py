@@ -17,6 +17,7 @@ import msgspec
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from schemas.headers import headers_of
 from schemas.topics import ESCALATIONS, HEADER_BY, HEADER_ID, full_name
 from sinks.notify.book import Due, Record
 from sinks.notify.settings import Settings
@@ -196,9 +197,8 @@ class Topic:
             elif error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - said every moment while the broker is away
                 self._log.info("reading", error=error.str())
             return
-        headers: Any = message.headers() or ()
-        named = dict(headers)
-        identity = (named.get(HEADER_ID) or b"").decode("utf-8", "replace")
+        named = headers_of(message)
+        identity = named.get(HEADER_ID, b"").decode("utf-8", "replace")
         value, key = message.value() or b"", message.key() or b""
         timestamp, offset = message.timestamp()[1], message.offset() or 0
         self._events.append(Record(partition, offset, key, timestamp, value, identity, named.get(HEADER_BY) == BY))

@@ -137,6 +137,17 @@ def test_a_message_that_does_not_fit_is_told_with_its_place(kafka: str, namespac
         assert message.id == "0-2-0-0-dead"
 
 
+def test_what_is_no_output_tells_no_place_and_may_be_skipped(kafka: str, namespace: str, write: Writer) -> None:
+    """Rubbish with the id of a later output, with a body or without, hides nothing that comes after it."""
+    write("dead-letters", msgspec.json.encode(LETTER), headers={"id": b"0-1-0-0-dead"})
+    for value in (None, b"{}", b"[" * 5_000):
+        write("dead-letters", value, headers={"id": b"0-99999-0-0-dead"})
+    write("dead-letters", msgspec.json.encode(LETTER), headers={"id": b"0-2-0-0-dead"})
+    with Consumer(kafka, "dead-letters", namespace=namespace, until_end=True, skip_unreadable=True) as consumer:
+        assert [message.id for message in consumer] == ["0-1-0-0-dead", "0-2-0-0-dead"]
+        assert consumer.unreadable == 3
+
+
 def test_what_cannot_be_asked_for_is_refused(kafka: str, namespace: str) -> None:
     """Internal topics, unknown namespaces and contradicting options."""
     with pytest.raises(ValueError, match="expected some of"):

@@ -245,7 +245,15 @@ def test_a_history_is_paged_without_loss_where_times_are_equal(served: Running, 
             f"config, ts, day) VALUES ('0-{n + 70}-0-1-aa','many-{n}','many','s{n}','stabilize_system','chaos','P0','requested',5,"
             f"'null','null','{{}}','c',{when},'2025-11-06')"
         )
+        tables.command(
+            "INSERT INTO status (id, tenant, subject, metric, level, priority, reason, previous, value, statistic, window_ms, since, "
+            f"evidence, config, day) VALUES ('0-{n + 70}-0-2-aa','many','s{n}','clarity','OK',NULL,NULL,'null',0.5,'mean',30000,{when},"
+            "'{}','c','2025-11-06')"
+        )
     with served.client() as client:
+        assert [each["subject"] for each in whole(client, "/api/v1/verdicts", tenant="many", limit=2)] == [
+            f"s{n}" for n in reversed(range(7))
+        ]
         for path, name in (("/api/v1/alerts/past", "alert_id"), ("/api/v1/actions/past", "action_id")):
             found = [each[name] for each in whole(client, path, tenant="many", limit=3)]
             assert found == [f"many-{n}" for n in reversed(range(7))]

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +15,9 @@ from gateway.keys import Key, SubjectKey
 from gateway.living import CLOSED_KEPT, Life, LifeRead, read_life
 from gateway.world import Status, World
 from iskra import config_files
+from schemas.events import Cause, SignalsSample
 from schemas.living import Alerts
-from schemas.topics import ACTIONS, ALERTS, DEAD_LETTERS, ESCALATIONS, SIGNALS, VOICES
+from schemas.topics import ACTIONS, ALERTS, BUDGET, DEAD_LETTERS, ESCALATIONS, SIGNALS, VOICES
 from tests.gateway.events import action, alert, step, voice
 
 SUBJECT = SubjectKey("space", "default", "alpha")
@@ -147,7 +149,7 @@ def test_only_whom_somebody_knows_has_a_life() -> None:
     assert world.living("space") == []
 
     key = Key("space", "default", "alpha", "clarity")
-    world.tell(read(SIGNALS, voice("alpha", "pino", "activated"), 3))
+    world.tell(read(SIGNALS, SignalsSample("default", "alpha", [], {}, Cause("t", 0, 3), "c"), 3))
     world.remove(key)  # its status was never known here
     assert not world.lives
 
@@ -179,13 +181,19 @@ def test_a_sample_of_signals_is_passed_on_as_it_came() -> None:
     """The latest counts; the overview does not hear of it."""
     world = World()
     overview = world.overview("space", None)
-    for offset, value in ((1, b'{"values":{"heartbeat":61.5}}'), (2, b'{"values":{"heartbeat":72}}')):
-        found = read_life("space", SIGNALS, b"default/alpha", f"0-{offset}-0-0-aa", T, value, None)
-        assert found is not None
-        world.tell(found)
+    for offset, beats in ((1, 61.5), (2, 72.0)):
+        world.tell(read(SIGNALS, SignalsSample("default", "alpha", [], {"heartbeat": beats}, Cause("t", 0, offset), "c"), offset))
     life = json.loads(world.life(SUBJECT) or b"{}")
     assert life["signals"]["values"] == {"heartbeat": 72}
     assert not overview.lives
+
+
+@pytest.mark.parametrize("short", [SIGNALS, VOICES, ALERTS, ESCALATIONS, ACTIONS, BUDGET])
+@pytest.mark.parametrize("value", [b"null", b"[]", b"{}", b"1", b'"{}"', b"", b"{", b"\xff"])
+def test_what_is_no_event_is_not_passed_on(short: str, value: bytes) -> None:
+    """It would stand in the middle of a message to the browsers, and break it."""
+    with pytest.raises(ValueError, match=r"\w"):
+        read_life("space", short, b"default/alpha", "0-1-0-0-aa", T, value, None)
 
 
 def test_a_silent_subject_whose_alert_fires_is_among_those_that_are_listed() -> None:

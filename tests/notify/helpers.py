@@ -17,11 +17,12 @@ from confluent_kafka import Producer
 
 from iskra.stack import children, ports, probes
 from schemas.events import EscalationEvent
+from schemas.headers import headers_of
 from schemas.partitioning import partition_for, subject_key
 from schemas.topics import DEFAULT_PARTITIONS, ESCALATIONS, HEADER_BY, HEADER_ID, full_name
 from sinks.notify.book import Due, Record
 from tests.notify.receivers import HOOK_SECRET, ROUTING_KEY
-from tests.streams.helpers import dump, headers_of
+from tests.streams.helpers import dump
 
 CHANNELS = ("slack", "pagerduty", "email")
 

@@ -24,6 +24,7 @@ from iskra.stack import ports
 from iskra.stack.stack import Stack, StackSettings
 from schemas.commands import AcknowledgeAlert, encode_command
 from schemas.events import AlertEvent, EscalationEvent
+from schemas.headers import headers_of
 from schemas.partitioning import partition_for, subject_key
 from schemas.topics import (
     ALERTS,
@@ -38,7 +39,6 @@ from schemas.topics import (
     full_name,
 )
 from tests.notify.receivers import HOOK_SECRET, ROUTING_KEY, Http
-from tests.streams.helpers import headers_of
 
 ALERTS_A_RUN = 20
 KILLS_A_RUN = 5

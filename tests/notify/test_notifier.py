@@ -16,11 +16,12 @@ from confluent_kafka import Consumer, TopicPartition
 
 from iskra.stack.topics import ensure_topics
 from schemas.events import EscalationEvent
+from schemas.headers import headers_of
 from schemas.topics import DEFAULT_PARTITIONS, ESCALATIONS, full_name
 from sinks.notify.adapters.inbox import file_of, read
 from tests.notify.helpers import CHANNELS, Engine, NotifyProcess, configuration, event, identity, ledger, states, until
 from tests.notify.receivers import Http
-from tests.streams.helpers import dump, headers_of
+from tests.streams.helpers import dump
 
 pytestmark = pytest.mark.kafka
 

@@ -164,6 +164,7 @@ class FakeWorker:
             on_waiting=lambda _: None,
             on_caught_up=lambda _: None,
             on_gap=lambda _: None,
+            reread=lambda _partition, _first, _last: [],
         )
         self._checkpointer = Checkpointer(outputs, cast(CurrentGuard, None), TOPIC, slice_s=0.0, full_every_s=1e9)
         self._tasks: list[asyncio.Task[Any]] = []

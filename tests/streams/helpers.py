@@ -22,6 +22,7 @@ from confluent_kafka.admin import AdminClient
 from iskra.verification.compare import OUTPUT_TOPICS
 from processors.engine import PartitionEngine, Record
 from schemas.config import Config, config_hash, from_json
+from schemas.headers import headers_of
 from schemas.partitioning import partition_for
 from schemas.topics import (
     CONFIG,
@@ -96,12 +97,6 @@ def dump(kafka: str, topic: str, partitions: int = DEFAULT_PARTITIONS) -> list[l
                 ended.add(message.partition() or 0)
     consumer.close()
     return found
-
-
-def headers_of(message: Message) -> dict[str, bytes]:
-    """A message's headers, but for those with a null value."""
-    listed: Any = message.headers() or ()
-    return {name: value for name, value in listed if value is not None}
 
 
 def bodies(kafka: str, namespace: str) -> dict[str, Config]:

@@ -9,12 +9,13 @@ import msgspec
 import pytest
 
 from processors.engine import Output
+from schemas.headers import headers_of
 from schemas.outputs import WindowStats
 from schemas.topics import DEAD_LETTERS, DEFAULT_PARTITIONS, HEADER_ID, SIGNALS, VOICES, WINDOWS, full_name
 from streams.epoch import Epoch
 from streams.lane import BOUND, Lane
 from streams.outputs import Outputs
-from tests.streams.helpers import DEADLINE_S, dump, headers_of, records_on, wait_for
+from tests.streams.helpers import DEADLINE_S, dump, records_on, wait_for
 
 pytestmark = pytest.mark.kafka
 

@@ -10,8 +10,9 @@ from confluent_kafka import Producer
 
 from iskra import config_files
 from schemas.config import config_hash, to_json
+from schemas.headers import headers_of
 from schemas.topics import CONFIG, DEFAULT_PARTITIONS, HEADER_KIND, KIND_CONFIG, POINTS, full_name
-from tests.streams.helpers import Load, WorkerProcess, check, check_current, dump, headers_of, statuses_on_topic, wait_for
+from tests.streams.helpers import Load, WorkerProcess, check, check_current, dump, statuses_on_topic, wait_for
 
 pytestmark = pytest.mark.kafka
 

@@ -14,10 +14,11 @@ from confluent_kafka.admin import AdminClient
 
 from iskra.stack import ports
 from iskra.stack.topics import ensure_topics
+from schemas.headers import headers_of
 from schemas.partitioning import partition_for
 from schemas.topics import DEFAULT_PARTITIONS, HEADER_KIND, KIND_TICK, POINTS, TOPICS, full_name
 from streams.topics import misfits
-from tests.streams.helpers import Load, WorkerProcess, check, dump, engine_alone, headers_of, on_topics, statuses_on_topic, wait_for
+from tests.streams.helpers import Load, WorkerProcess, check, dump, engine_alone, on_topics, statuses_on_topic, wait_for
 
 pytestmark = pytest.mark.kafka
 

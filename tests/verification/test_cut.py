@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from xxhash import xxh3_64_hexdigest
 
-from iskra.verification.cut import Cut, Start, cause
+from iskra.verification.cut import Cut, Start, cause, place
 from iskra.verification.recompute import Recomputation
 from processors.engine import Record
 from schemas.config import Config, config_hash
@@ -59,6 +59,24 @@ def test_who_began_in_the_kept_log_for_certain_is_compared_in_full() -> None:
     assert certain <= said.keys()
     assert {key for key in (b"default/old", b"default/soon", b"default/new") if cut.sure_of(key)} == {b"default/new"}
     assert {identity for identity in whole if cut.gone(identity)} == {one for one in whole if (cause(one) or 0) < CUT}
+
+
+@pytest.mark.parametrize(
+    ("identity", "told"),
+    [
+        ("3-88417-0-0-b16473ec85fa7cb5", (3, 88417)),
+        ("0-5-0-0-dead", (0, 5)),
+        ("0-T1762435136-0-0-aa", None),
+        ("0-5-0-0-aa-sent", None),
+        ("\u00b2-5-0-0-aa", None),
+        ("0-\u0665-0-0-aa", None),
+        (f"0-{'9' * 5_000}-0-0-aa", None),
+        ("", None),
+    ],
+)
+def test_an_id_tells_a_place_or_is_none(identity: str, told: tuple[int, int] | None) -> None:
+    """Whatever text a foreign record has in place of it."""
+    assert place(identity) == told
 
 
 def test_what_nothing_in_the_log_can_have_caused_is_told_of_a_cut_log_too() -> None:

@@ -19,9 +19,10 @@ from confluent_kafka import Producer
 from gateway.settings import Explanation
 from iskra.settings import CLICKHOUSE_PASSWORD_ENV
 from iskra.verification.for_gateway import explainer
+from schemas.headers import headers_of
 from schemas.topics import ALERTS, BUDGET, ESCALATIONS, HEADER_BY, HEADER_ID, POINTS, SIGNALS, STATUS, VOICES, WINDOWS, full_name
 from tests.sink.helpers import SinkProcess
-from tests.streams.helpers import START_MS, Load, WorkerProcess, cut_log, dump, headers_of, statuses_on_topic, wait_for
+from tests.streams.helpers import START_MS, Load, WorkerProcess, cut_log, dump, statuses_on_topic, wait_for
 
 pytestmark = [pytest.mark.kafka, pytest.mark.store]
 

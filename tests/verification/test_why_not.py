@@ -19,9 +19,10 @@ from iskra.verification.why_not import NotThere, WhyNot, read
 from processors.engine import PartitionEngine, Record
 from schemas.commands import Command, MuteVoice, encode_command
 from schemas.config import Config, config_hash
+from schemas.headers import headers_of
 from schemas.partitioning import partition_for, subject_key
 from schemas.topics import ACTIONS, ALERTS, BUDGET, ESCALATIONS, HEADER_KIND, POINTS, SIGNALS, STATUS, VOICES, full_name
-from tests.streams.helpers import WorkerProcess, cut_log, dump, headers_of, wait_for
+from tests.streams.helpers import WorkerProcess, cut_log, dump, wait_for
 
 T = 1_762_435_200_000
 CONFIG = config_files.load()

@@ -15,8 +15,14 @@ const alert = (id: string, state: string) => ({ id, state, alert_id: "a" });
 const lifeOf = (open: object[], refusals: object[] = []) =>
   ({ alerts: { open, closed: [] }, refusals }) as unknown as Life;
 
+let asked: string[] = [];
+
 function answers(status: number, body: object) {
-  vi.stubGlobal("fetch", async () => new Response(JSON.stringify(body), { status }));
+  asked = [];
+  vi.stubGlobal("fetch", async (url: string) => {
+    asked.push(url);
+    return new Response(JSON.stringify(body), { status });
+  });
 }
 
 afterEach(() => vi.unstubAllGlobals());
@@ -30,6 +36,7 @@ async function given(status: number, body: object) {
 
 test("a command is accepted only once the server has said so, and over when the engine's event names its place", async () => {
   const commands = await given(202, { partition: 3, offset: 17 });
+  expect(asked).toEqual(["/api/v1/commands?namespace=demo"]);
   expect(commands.of("a")?.stage.kind).toBe("accepted");
   commands.settle(lifeOf([alert("3-16-0-0-x", "firing")]));
   expect(commands.of("a")?.stage.kind).toBe("accepted");

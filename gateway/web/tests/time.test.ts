@@ -43,6 +43,9 @@ test("a time of another day tells its day", () => {
   const noon = Date.UTC(2025, 10, 6, 12, 0, 7);
   expect(f.moment(noon, noon + 3_600_000)).toBe("12:00:07");
   expect(f.moment(noon, noon + 86_400_000)).toBe("6 Nov 2025, 12:00:07");
+  for (const never of [2 ** 63, -(2 ** 63), Number.NaN]) {
+    expect([f.clock(never), f.hourMinute(never), f.date(never), f.moment(never, noon)]).toEqual(["–", "–", "–", "–"]);
+  }
 });
 
 test("attempts to connect again come quickly at first, never more rarely than every six seconds, and spread", () => {

@@ -4,6 +4,18 @@ import type { Texts } from "./en";
 
 const NARROW = "\u202f";
 
+/** The greatest time (ms) that a `Date` can hold, on both sides of the epoch. */
+const LAST = 8.64e15;
+
+/** Whether the calendar knows the time: anybody may write to a topic, and a number may be any. */
+export function isTime(ts: number): boolean {
+  return Math.abs(ts) <= LAST;
+}
+
+function told(format: Intl.DateTimeFormat, ts: number): string {
+  return isTime(ts) ? format.format(ts) : "–";
+}
+
 export class Format {
   private readonly whole: Intl.NumberFormat;
   private readonly three: Intl.NumberFormat;
@@ -63,23 +75,24 @@ export class Format {
 
   /** 14:25:07 */
   clock(ts: number): string {
-    return this.time.format(ts);
+    return told(this.time, ts);
   }
 
   /** 14:25 */
   hourMinute(ts: number): string {
-    return this.minute.format(ts);
+    return told(this.minute, ts);
   }
 
   /** 6 Nov 2025 */
   date(ts: number): string {
-    return this.day.format(ts);
+    return told(this.day, ts);
   }
 
   /** 14:25:07, with the day before it unless it is that of `today`. */
   moment(ts: number, today: number): string {
-    const day = this.day.format(ts);
-    return day === this.day.format(today) ? this.clock(ts) : `${day}, ${this.clock(ts)}`;
+    if (!isTime(ts)) return "–";
+    const day = this.date(ts);
+    return day === this.date(today) ? this.clock(ts) : `${day}, ${this.clock(ts)}`;
   }
 
   /** 38 ms; 1.2 s */

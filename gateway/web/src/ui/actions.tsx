@@ -7,6 +7,7 @@ import { carrying } from "../logic/rules";
 import { actionName, capital, joined, saidOf, signalName } from "../logic/say";
 import { Rich, Said } from "./bits";
 import { Decide } from "./command";
+import { Moment } from "./moment";
 import { type Scene, voiceName } from "./scene";
 import { useSpeech } from "./speech";
 import { Mark, type MarkOf } from "./timeline";
@@ -180,7 +181,7 @@ export function Actions({ scene }: { scene: Scene }) {
               <li key={action.action_id}>
                 <span>{capital(actionName(action.action, speech))}</span>
                 <span class="mute">{said.end[action.state] ?? action.state}</span>
-                <time dateTime={new Date(action.ts).toISOString()}>{f.moment(action.ts, scene.today)}</time>
+                <Moment ts={action.ts} today={scene.today} />
               </li>
             ))}
           </ul>

@@ -5,6 +5,7 @@ import type { Alert } from "../life";
 import { rank } from "../logic/need";
 import { Chip, namesOf, Rich, Said } from "./bits";
 import { Decide } from "./command";
+import { Moment } from "./moment";
 import type { Scene } from "./scene";
 import { useSpeech } from "./speech";
 import { Mark, type MarkOf } from "./timeline";
@@ -185,7 +186,7 @@ export function Alerts({ scene }: { scene: Scene }) {
               <li key={alert.alert_id}>
                 <Chip level={alert.level} priority={alert.priority} lead={name(alert.metric)} />
                 <span class="mute">{alert.resolution && <Said reason={alert.resolution} config={scene.config} />}</span>
-                <time dateTime={new Date(alert.last).toISOString()}>{f.moment(alert.last, scene.today)}</time>
+                <Moment ts={alert.last} today={scene.today} />
               </li>
             ))}
           </ul>

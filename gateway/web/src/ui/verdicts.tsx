@@ -3,6 +3,7 @@ import { type Config, judgingOf } from "../contract";
 import type { Focus } from "../live/focus";
 import { decisive } from "../logic/why";
 import { Chip, namesOf } from "./bits";
+import { Moment } from "./moment";
 import { useSpeech } from "./speech";
 
 const FIRST = 8;
@@ -45,7 +46,7 @@ export function Verdicts({ focus, config, opened, fresh, today, onOpen }: Props)
                   {name} {v.reason ? <span class="mute">{t.reason[v.reason]}</span> : f.value(value)}
                   {fast && <span class="mute"> {t.verdicts.meanOf(f.duration(window))}</span>}
                 </span>
-                <time dateTime={new Date(v.since).toISOString()}>{f.moment(v.since, today)}</time>
+                <Moment ts={v.since} today={today} />
               </button>
             </li>
           );

@@ -1,0 +1,90 @@
+"""What others write on the worker's own topics, and what of it is taken for a worker's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from iskra import config_files
+from schemas.config import ENGINE_VERSION, config_hash, published, to_json
+from schemas.partitioning import partition_for
+from schemas.topics import DEAD_LETTERS, DEFAULT_PARTITIONS, POINTS, WINDOWS, full_name
+from streams.current import order
+from streams.recovery import offset_in
+from tests.raw_producer import RawProducer
+from tests.streams.helpers import START_MS, WorkerProcess, check
+
+CONFIG = config_files.load()
+
+
+def test_only_a_body_that_its_hash_names_is_a_configuration() -> None:
+    """Another one under our name would be judged by where it is read first, and recomputed by where it is read last."""
+    name = config_hash(CONFIG)
+    assert published(name, to_json(CONFIG)) == CONFIG
+    other = msgspec.structs.replace(CONFIG, windows=CONFIG.windows[:1])
+    for body in (to_json(other), b"", b"{}", b"null", b"[" * 2_000, b"\xff"):
+        with pytest.raises(ValueError, match=r"\w"):
+            published(name, body)
+    with pytest.raises(ValueError, match=rf"its hash is {name}"):
+        published("0" * 12, to_json(CONFIG))
+    assert ENGINE_VERSION >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "offset"),
+    [
+        (b"0", 0),
+        (b"88417", 88417),
+        (b"-1", None),
+        (b"1_0", None),
+        (b" 7 ", None),
+        (b"9" * 5_000, None),
+        (b"\xb2", None),
+        (b"", None),
+        (None, None),
+    ],
+)
+def test_an_offset_is_digits(text: bytes | None, offset: int | None) -> None:
+    """Or no worker wrote it."""
+    assert offset_in(text) == offset
+
+
+def test_statuses_are_ordered_by_what_workers_write_alone() -> None:
+    """Input offset, index, number; a tombstone last of its offset; ids that no worker gives have no order."""
+    ranks = [order(5, b"0-5-0-0-aa"), order(5, b"0-5-0-1-aa"), order(5, b"0-5-1-0-aa"), order(5, b""), order(6, b"0-6-0-0-aa")]
+    known = [rank for rank in ranks if rank is not None]
+    assert known == sorted(known)
+    assert len(known) == len(ranks)
+    for id_ in (b"x", b"0-5", b"0-5-x-0-aa", b"0-5-0-0-aa-sent", b"0-5-99999-0-aa", b"0-5-0-" + b"9" * 30 + b"-aa"):
+        assert order(5, id_) is None
+
+
+@pytest.mark.kafka
+def test_headers_that_cannot_be_read_cost_their_record_alone(kafka: str, namespace: str, tmp_path: Path) -> None:
+    """In the middle of a batch, too: the others of it are judged, each once; beside a worker that runs and one that begins."""
+    key = b"default/alpha"
+    partition = partition_for(key, DEFAULT_PARTITIONS)
+
+    def batch(second: int) -> None:
+        with RawProducer(kafka) as raw:
+            for n in range(10):
+                value = b'{"subject":"alpha","metric":"clarity","value":0.8,"ts":%d}' % ((START_MS // 1000 + second + n) * 1000)
+                raw.produce(full_name(namespace, POINTS), partition, value, key=key, header=(b"na\xefve", b"x") if n % 4 == 2 else None)
+
+    batch(0)
+    with WorkerProcess(kafka, namespace, tmp_path) as worker:
+        worker.wait_said("owns")
+        batch(10)
+        expected = check(kafka, namespace)
+        assert worker.stop() == 0
+    batch(20)
+    with WorkerProcess(kafka, namespace, tmp_path) as worker:
+        worker.wait_said("owns")
+        expected = check(kafka, namespace)
+        assert worker.stop() == 0
+    letters = [msgspec.json.decode(said.value) for said in expected.values() if said.topic == DEAD_LETTERS]
+    assert [(letter["reason"], letter["detail"]) for letter in letters] == [("undecodable", "headers: expected names in UTF-8")] * 6
+    windows = [msgspec.json.decode(said.value) for said in expected.values() if said.topic == WINDOWS]
+    assert windows[0]["count"] == 8
