@@ -41,6 +41,7 @@ from schemas.topics import (
     HEADER_KIND,
     SIGNALS,
     STATUS,
+    UNCOMMITTED,
     WINDOWS,
     full_name,
 )
@@ -71,7 +72,7 @@ class _Feed(threading.Thread, ABC):
     """A thread with one consumer that hands batches to the loop. `start` begins, `stop` ends and joins it."""
 
     def __init__(
-        self, name: str, kafka: str, loop: asyncio.AbstractEventLoop, apply: Callable[[list[Read]], None], **settings: int
+        self, name: str, kafka: str, loop: asyncio.AbstractEventLoop, apply: Callable[[list[Read]], None], **settings: Any
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._loop = loop
@@ -92,6 +93,7 @@ class _Feed(threading.Thread, ABC):
                 "topic.metadata.refresh.interval.ms": 30_000,
                 "allow.auto.create.topics": False,
                 "log_level": 2,
+                **UNCOMMITTED,
                 **settings,
             }
         )

@@ -15,7 +15,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
-from schemas.topics import MAX_MESSAGE_BYTES, POINTS, full_name
+from schemas.topics import MAX_MESSAGE_BYTES, POINTS, UNCOMMITTED, full_name
 
 log = structlog.get_logger()
 
@@ -25,6 +25,7 @@ MESSAGE_TIMEOUT_MS = 4000
 QUEUE_KBYTES = 128 * 1024
 QUEUE_MESSAGES = 100_000
 PROBE_S = 0.9
+END = KafkaError._PARTITION_EOF  # noqa: SLF001 - its public name begins so
 
 
 class Record(NamedTuple):
@@ -165,21 +166,27 @@ class Ledger:
         return await asyncio.to_thread(self._end_time, TopicPartition(topic, partition))
 
     def _end_time(self, place: TopicPartition) -> int:
-        reader = Consumer({"bootstrap.servers": self._settings["bootstrap.servers"], "group.id": "iskra-gateway", "log_level": 2})
+        settings = {**UNCOMMITTED, "group.id": "iskra-gateway", "enable.partition.eof": True, "log_level": 2}
+        reader = Consumer({**settings, "bootstrap.servers": self._settings["bootstrap.servers"]})
         try:
             low, high = reader.get_watermark_offsets(place, timeout=PROBE_S)
-            if low >= high:
-                return 1
-            place.offset = high - 1
-            reader.assign([place])
-            last = reader.poll(PROBE_S)
+            back = 1
+            while low < high:
+                reader.assign([TopicPartition(place.topic, place.partition, max(low, high - back))])
+                last = reader.poll(PROBE_S)
+                if last is None:
+                    raise Away(f"topic {place.topic}, partition {place.partition}: its last record did not come")
+                error = last.error()
+                if error is None:
+                    return max(1, int(last.timestamp()[1]))
+                if error.code() != END or high - back <= low:
+                    break
+                back *= 10  # only a transaction's marks stood there, which nobody is given
         except KafkaException as error:
             raise Away(str(error.args[0])) from None
         finally:
             reader.close()
-        if last is None or last.error() is not None:
-            raise Away(f"topic {place.topic}, partition {place.partition}: its last record did not come")
-        return max(1, int(last.timestamp()[1]))
+        return 1
 
     async def append(self, records: list[Record], within: float) -> int:
         """Sends all records and returns once the broker has acknowledged every one: the offset of that acknowledged last (−1: none).

@@ -21,7 +21,7 @@ from confluent_kafka import KafkaError, TopicPartition
 from confluent_kafka import Producer as KafkaProducer
 
 from iskra.client import DeadLetter, Message, NotAcknowledged, Unreachable
-from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, end_time, hand_over, partition_count, patiently
+from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, READING, end_time, hand_over, partition_count, patiently
 from iskra.operations import messages
 from schemas.headers import headers_of
 from schemas.partitioning import partition_for, subject_key
@@ -117,7 +117,7 @@ class Redriver:
         settings = {**CLIENT_SETTINGS, "bootstrap.servers": kafka, "log_level": 2}
         # it reads to ends that it has asked for: a fetch that waits for more there is only in the next one's way
         quick = {"fetch.queue.backoff.ms": 2, "fetch.wait.max.ms": 10}
-        self._consumer = KafkaConsumer({**settings, **quick, "group.id": "iskra-reader", "enable.auto.commit": False})
+        self._consumer = KafkaConsumer({**settings, **quick, **READING})
         self._producer = KafkaProducer({**settings, "acks": "all", "enable.idempotence": True, "message.max.bytes": MAX_MESSAGE_BYTES})
         self._partitions = partition_count(self._consumer, self._topic, kafka, 10.0)
 
@@ -264,8 +264,10 @@ class Redriver:
                 continue
             quiet_since = time.monotonic()
             for record in (first, *self._consumer.consume(1000, 0)):
-                end = ends.get(record.partition() or 0)
-                if record.error() is not None or end is None:
+                end, error = ends.get(record.partition() or 0), record.error()
+                if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's name for it
+                    ends.pop(record.partition() or 0, None)
+                if error is not None or end is None:
                     continue
                 offset = record.offset() or 0
                 if offset + 1 >= end:

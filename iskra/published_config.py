@@ -18,7 +18,7 @@ from iskra.stack.errors import NotReachableError
 from iskra.stack.kafka import QUICK_CLIENT
 from schemas.config import Config, config_hash, published, to_json
 from schemas.headers import headers_of
-from schemas.topics import CONFIG, HEADER_KIND, KIND_CONFIG, POINTS, full_name, marker_time
+from schemas.topics import CONFIG, HEADER_KIND, KIND_CONFIG, POINTS, UNCOMMITTED, full_name, marker_time
 from streams.checkpoints import decode_mark
 
 ANSWER_TIMEOUT_S = 10.0
@@ -153,6 +153,7 @@ def _consumer(kafka: str) -> Consumer:
             "enable.partition.eof": True,
             "fetch.queue.backoff.ms": 2,
             "fetch.wait.max.ms": 20,
+            **UNCOMMITTED,
             **QUICK_CLIENT,
         }
     )

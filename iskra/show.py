@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from confluent_kafka import Consumer as KafkaConsumer
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from experiments.driver import HOLD_S
 from experiments.simulator import VITALS, Population
 from iskra.client import Consumer, SloStatus
-from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, partition_count, patiently
+from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, READING, partition_count, patiently
 from iskra.demo import CALM_S, SUBJECTS, Change, Report, Story, Watch
 from iskra.driver import LogWriter, Progress, drive
 from schemas.headers import headers_of
@@ -184,7 +184,7 @@ def last_tick(kafka: str, namespace: str, timeout: float = ANSWER_S) -> int:
         iskra.client.ClientError: the broker does not answer, or lacks the topic.
     """
     topic = full_name(namespace, POINTS)
-    client = KafkaConsumer({**CLIENT_SETTINGS, "bootstrap.servers": kafka, "group.id": "iskra-reader", "enable.auto.commit": False})
+    client = KafkaConsumer({**CLIENT_SETTINGS, **READING, "bootstrap.servers": kafka})
     try:
         latest = 0
         for partition in range(partition_count(client, topic, kafka, timeout)):
@@ -196,7 +196,12 @@ def last_tick(kafka: str, namespace: str, timeout: float = ANSWER_S) -> int:
             at = place.offset
             while at < high and time.monotonic() < deadline:
                 record = client.poll(0.5)
-                if record is None or record.error() is not None:
+                if record is None:
+                    continue
+                error = record.error()
+                if error is not None:
+                    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's name for it
+                        break
                     continue
                 at = (record.offset() or 0) + 1
                 if headers_of(record).get(HEADER_KIND) == KIND_TICK:

@@ -119,6 +119,11 @@ def marker_time(namespace: str) -> int:
     return 0 if namespace == LIVE_NAMESPACE else 1
 
 
+UNCOMMITTED: Final = {"isolation.level": "read_uncommitted"}
+"""Settings of every consumer of ours: a record of a transaction counts when it stands in the log, whatever becomes of the
+transaction, since no verdict waits for one, and all readers must see the same log (aiokafka's default, not librdkafka's)."""
+
+
 def full_name(namespace: str, short: str) -> str:
     """The topic's name on the broker."""
     return f"{namespace}.{short}"

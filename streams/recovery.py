@@ -14,7 +14,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.headers import headers_of
-from schemas.topics import HEADER_KIND, KIND_CONFIG
+from schemas.topics import HEADER_KIND, KIND_CONFIG, UNCOMMITTED
 from streams.checkpoints import HEADER_LINEAGE, Mark, newest_states
 from streams.outputs import HEADER_AT
 
@@ -46,6 +46,7 @@ def reader(kafka: str, **extra: Any) -> Consumer:
             "retry.backoff.max.ms": 200,
             "enable.partition.eof": True,
             "log_level": 2,
+            **UNCOMMITTED,
             **extra,
         }
     )

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, TopicPartition
 from confluent_kafka import Producer as KafkaProducer
 
 from iskra.client.errors import NotAcknowledged
-from iskra.client.kafka import CLIENT_SETTINGS, end_time, partition_count
+from iskra.client.kafka import CLIENT_SETTINGS, READING, end_time, partition_count
 from schemas.commands import Command, encode_command
 from schemas.partitioning import partition_for, subject_key
 from schemas.topics import HEADER_KIND, KIND_COMMAND, LIVE_NAMESPACE, POINTS, full_name
@@ -97,7 +97,7 @@ class Commander:
         self.close()
 
     def _end_time(self, partition: int) -> int:
-        consumer = KafkaConsumer({**self._settings, "group.id": "iskra-reader", "enable.auto.commit": False})
+        consumer = KafkaConsumer({**self._settings, **READING})
         try:
             return end_time(consumer, TopicPartition(self._topic, partition))
         finally:

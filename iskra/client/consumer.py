@@ -25,7 +25,18 @@ from schemas.messages import MESSAGES
 from schemas.outputs import DeadLetter, SloStatus, WindowStats
 from schemas.points import POINTS as POINTS_JSON
 from schemas.points import POINTS_MSGPACK, BadPoint, Point, split
-from schemas.topics import CONFIG, CURRENT, HEADER_BY, HEADER_ENCODING, HEADER_ID, HEADER_KIND, LIVE_NAMESPACE, POINTS, full_name
+from schemas.topics import (
+    CONFIG,
+    CURRENT,
+    HEADER_BY,
+    HEADER_ENCODING,
+    HEADER_ID,
+    HEADER_KIND,
+    LIVE_NAMESPACE,
+    POINTS,
+    UNCOMMITTED,
+    full_name,
+)
 
 Value = (
     Point
@@ -124,12 +135,13 @@ class Consumer:
         self._kafka = KafkaConsumer(
             {
                 **CLIENT_SETTINGS,
+                **UNCOMMITTED,
                 "bootstrap.servers": kafka,
                 "group.id": group or "iskra-reader",
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "latest" if start == "end" else "earliest",
-                "enable.partition.eof": until_end,
+                "enable.partition.eof": True,
                 "fetch.queue.backoff.ms": 2,
                 "fetch.wait.max.ms": 100,
             },
@@ -305,7 +317,9 @@ class Consumer:
         error: KafkaError | None = record.error()
         if error is not None:
             if error.code() == _END_OF_PARTITION:
+                # the last records of a partition may be a transaction's marks, which nobody is given
                 self._ends.pop((record.topic(), record.partition()), None)
+                self._next[record.topic(), record.partition()] = record.offset()
             elif error.retriable() or error.code() in _AWAY:
                 _log.warning("reading goes on: %s", error.str())
             else:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from iskra.client.errors import UnknownTopic, Unreachable
+from schemas.topics import UNCOMMITTED
 
 CLIENT_SETTINGS: dict[str, Any] = {
     # a broker that restarts is back within seconds: the library's own back-off would go up to 10 s
@@ -20,7 +21,13 @@ CLIENT_SETTINGS: dict[str, Any] = {
     "socket.keepalive.enable": True,
     "log.connection.close": False,
 }
-
+READING: dict[str, Any] = {
+    **UNCOMMITTED,
+    "group.id": "iskra-reader",  # required by the client; never joined
+    "enable.auto.commit": False,
+    "enable.partition.eof": True,
+}
+"""Settings of a consumer that is assigned by hand and told where partitions end."""
 
 _PASSING = frozenset(
     {
@@ -109,19 +116,30 @@ def end_time(consumer: Consumer, place: TopicPartition) -> int:
     """The time of a partition's last record, epoch ms; 1 where it has none (0 would be the present to whoever publishes with it).
 
     Args:
-        consumer: of no group; what it is assigned to changes.
+        consumer: with `READING`; what it is assigned to changes.
     Raises:
         Unreachable: the broker did not deliver the record in time.
     """
     low, high = patiently(lambda left: consumer.get_watermark_offsets(place, timeout=left), ANSWER_S)
     if low >= high:
         return 1
-    consumer.assign([TopicPartition(place.topic, place.partition, high - 1)])
     deadline = time.monotonic() + ANSWER_S
+    back, latest = 1, 0
+    consumer.assign([TopicPartition(place.topic, place.partition, high - back)])
     while time.monotonic() < deadline:
         record = consumer.poll(0.5)
-        if record is not None and record.error() is None:
-            return max(1, record.timestamp()[1])
+        if record is None:
+            continue
+        error = record.error()
+        if error is None:
+            latest = max(latest, record.timestamp()[1])
+        elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's name for its own error code
+            continue
+        elif latest or high - back <= low:
+            return max(1, latest)
+        else:  # only a transaction's marks stood there, which nobody is given
+            back *= 10
+            consumer.assign([TopicPartition(place.topic, place.partition, max(low, high - back))])
     raise Unreachable(f"the broker did not deliver the last record of {place.topic}, partition {place.partition}, within {ANSWER_S:g} s")
 
 

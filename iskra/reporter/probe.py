@@ -23,7 +23,7 @@ from iskra.reporter.figures import PROMISES_MS, Latency
 from schemas.headers import headers_of
 from schemas.partitioning import partition_for, subject_key
 from schemas.points import DEFAULT_TENANT, Point
-from schemas.topics import HEADER_ID, POINTS, full_name
+from schemas.topics import HEADER_ID, POINTS, UNCOMMITTED, full_name
 
 SUBJECT = "iskra"
 _KEPT = 600
@@ -65,6 +65,7 @@ class Probe:
             {
                 **CLIENT_SETTINGS,
                 "bootstrap.servers": kafka,
+                **UNCOMMITTED,
                 "group.id": "iskra-reporter",
                 "enable.auto.commit": False,
                 "fetch.queue.backoff.ms": 2,

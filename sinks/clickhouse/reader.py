@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from schemas.topics import POINTS, full_name
+from schemas.topics import POINTS, UNCOMMITTED, full_name
 from sinks.clickhouse.ledger import Place, Range
 from sinks.clickhouse.metrics import Metrics
 from sinks.clickhouse.outputs import OutputsBuilder
@@ -74,6 +74,7 @@ class Reader:
                 "queued.max.messages.kbytes": 32_768,
                 "fetch.message.max.bytes": 4_194_304,
                 "log_level": 3,
+                **UNCOMMITTED,
             },
             logger=None,
         )

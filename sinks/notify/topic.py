@@ -18,7 +18,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from schemas.headers import headers_of
-from schemas.topics import ESCALATIONS, HEADER_BY, HEADER_ID, full_name
+from schemas.topics import ESCALATIONS, HEADER_BY, HEADER_ID, UNCOMMITTED, full_name
 from sinks.notify.book import Due, Record
 from sinks.notify.settings import Settings
 
@@ -91,6 +91,7 @@ class Topic:
         self._consumer = Consumer(
             {
                 **CLIENT,
+                **UNCOMMITTED,
                 "bootstrap.servers": settings.kafka,
                 "group.id": f"{settings.namespace}.sink.notify",
                 "group.instance.id": settings.instance,  # a restart within the session takes its partitions back at once

@@ -36,6 +36,7 @@ from schemas.topics import (
     KIND_TICK,
     POINTS,
     STATUS,
+    UNCOMMITTED,
     full_name,
 )
 
@@ -81,6 +82,7 @@ def dump(kafka: str, topic: str, partitions: int = DEFAULT_PARTITIONS) -> list[l
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
+            **UNCOMMITTED,
         }
     )
     consumer.assign([TopicPartition(topic, number, 0) for number in range(partitions)])

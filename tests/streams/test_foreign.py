@@ -6,15 +6,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from confluent_kafka import Producer
 
 from iskra import config_files
+from iskra.client import Commander, Consumer
+from schemas.commands import MuteVoice
 from schemas.config import ENGINE_VERSION, config_hash, published, to_json
 from schemas.partitioning import partition_for
-from schemas.topics import DEAD_LETTERS, DEFAULT_PARTITIONS, POINTS, WINDOWS, full_name
+from schemas.topics import DEAD_LETTERS, DEFAULT_PARTITIONS, POINTS, STATUS, WINDOWS, full_name
 from streams.current import order
 from streams.recovery import offset_in
 from tests.raw_producer import RawProducer
-from tests.streams.helpers import START_MS, WorkerProcess, check
+from tests.streams.helpers import START_MS, WorkerProcess, check, dump, statuses_on_topic, wait_for
 
 CONFIG = config_files.load()
 
@@ -88,3 +91,37 @@ def test_headers_that_cannot_be_read_cost_their_record_alone(kafka: str, namespa
     assert [(letter["reason"], letter["detail"]) for letter in letters] == [("undecodable", "headers: expected names in UTF-8")] * 6
     windows = [msgspec.json.decode(said.value) for said in expected.values() if said.topic == WINDOWS]
     assert windows[0]["count"] == 8
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("end", ["committed", "aborted"])
+def test_points_of_a_transaction_count_when_they_stand_in_the_log(kafka: str, namespace: str, tmp_path: Path, end: str) -> None:
+    """Before it ends, and whichever way it does: no verdict waits for it, and every reader, here the engine alone, sees the same log.
+
+    Its mark at the end of the partition, which no reader is given, keeps nobody waiting.
+    """
+    key = b"default/alpha"
+    partition = partition_for(key, DEFAULT_PARTITIONS)
+    topic = full_name(namespace, POINTS)
+    producer = Producer({"bootstrap.servers": kafka, "transactional.id": namespace})
+    producer.init_transactions(60)
+    with WorkerProcess(kafka, namespace, tmp_path) as worker:
+        worker.wait_said("owns")
+        producer.begin_transaction()
+        for n in range(3):
+            value = b'{"subject":"alpha","metric":"clarity","value":0.8,"ts":%d}' % (START_MS + n * 1000)
+            producer.produce(topic, value, key, partition, timestamp=START_MS + n * 1000)
+        assert producer.flush(60) == 0
+        wait_for(lambda: statuses_on_topic(kafka, namespace) == 2, "a verdict before the transaction ends")
+        (producer.commit_transaction if end == "committed" else producer.abort_transaction)(60)
+        mute = MuteVoice(subject="alpha", voice="pino", who="ada")
+        with Commander(kafka, namespace=namespace) as commander:
+            place = commander.send(mute)
+        expected = check(kafka, namespace)
+        assert worker.stop() == 0
+    levels = [msgspec.json.decode(said.value)["level"] for said in expected.values() if said.topic == STATUS]
+    assert levels == ["UNKNOWN", "OK"]
+    with Consumer(kafka, "metrics.points", namespace=namespace) as consumer:
+        assert [message.offset for message in consumer.read_to_end(30)] == [1, 2, 3]  # behind the configuration's marker
+    (command,) = [message for message in dump(kafka, topic)[partition] if message.offset() == place.offset]
+    assert command.timestamp()[1] == START_MS + 2000
