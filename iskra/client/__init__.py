@@ -15,8 +15,9 @@ import logging
 
 from iskra.client.actor import Actor
 from iskra.client.commander import Commander, Place
-from iskra.client.consumer import Consumer, Message, Start, Value
+from iskra.client.consumer import Consumer, Start
 from iskra.client.errors import BufferFull, ClientError, InvalidPoint, NotAcknowledged, UnknownTopic, Unreachable, Unreadable
+from iskra.client.message import Message, Value
 from iskra.client.producer import Producer
 from schemas.config import Config
 from schemas.events import ActionEvent, AlertEvent, BudgetState, EscalationEvent, SignalsSample, VoiceEvent

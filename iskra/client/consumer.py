@@ -17,12 +17,11 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from iskra.client.errors import ClientError, Unreachable, Unreadable
 from iskra.client.kafka import ANSWER_S, CLIENT_SETTINGS, partition_count, patiently
+from iskra.client.message import Message, Value, decode
 from iskra.client.seen import SeenByKey, SeenByPosition
-from schemas.config import Config, from_json
-from schemas.events import ActionEvent, AlertEvent, BudgetState, EscalationEvent, SignalsSample, VoiceEvent
+from schemas.config import from_json
 from schemas.headers import headers_of
 from schemas.messages import MESSAGES
-from schemas.outputs import DeadLetter, SloStatus, WindowStats
 from schemas.points import POINTS as POINTS_JSON
 from schemas.points import POINTS_MSGPACK, BadPoint, Point, split
 from schemas.topics import (
@@ -38,21 +37,6 @@ from schemas.topics import (
     full_name,
 )
 
-Value = (
-    Point
-    | WindowStats
-    | SloStatus
-    | BudgetState
-    | SignalsSample
-    | VoiceEvent
-    | AlertEvent
-    | EscalationEvent
-    | ActionEvent
-    | DeadLetter
-    | Config
-)
-"""What a message may hold; which, its topic says."""
-
 Start = Literal["beginning", "end"] | int | dt.datetime
 """Where to begin: the beginning or the end of the topics, or the first record at or after a time (epoch ms, or aware datetime)."""
 
@@ -61,31 +45,7 @@ _END_OF_PARTITION = KafkaError._PARTITION_EOF  # noqa: SLF001 - the library's ow
 _EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _AWAY = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001
 _Entry = tuple["Message | ClientError | None", TopicPartition | None]
-_DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGES.items()}
 _log = logging.getLogger("iskra.client")
-
-
-class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One record, or one point of an array.
-
-    Attributes:
-        topic: short name. partition, offset: where it stands. index: the point's place in its array, else 0.
-        key: `tenant/subject` (`tenant/subject/metric` on `slo.current`, the hash on `config`), empty if it has none.
-        id: the output's deterministic id; of a point `partition-offset-index`.
-        ts: the record's time, epoch ms.
-        value: None where a compacted topic says that the key is gone.
-        headers: as they stand on the record, but for those with a null value.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    index: int
-    key: str
-    id: str
-    ts: int
-    value: Value | None
-    headers: dict[str, bytes]
 
 
 class Consumer:
@@ -366,7 +326,7 @@ class Consumer:
         try:
             value: Value | None = None
             if body is not None:
-                value = from_json(body) if topic == CONFIG else _decode(topic, body)
+                value = from_json(body) if topic == CONFIG else decode(topic, body)
             elif topic not in (CURRENT, CONFIG):
                 raise ValueError("no body")
             # what cannot be read is no output: its id tells nothing
@@ -400,11 +360,6 @@ class Consumer:
         good = [(index, point) for index, (_, point, _) in enumerate(items) if isinstance(point, Point)]
         self.unreadable += len(items) - len(good)
         return good
-
-
-def _decode(topic: str, body: bytes) -> Value:
-    value: Any = _DECODERS[topic].decode(body)
-    return value  # type: ignore[no-any-return]  # the registry of messages maps names to these very types
 
 
 def _epoch_ms(when: int | dt.datetime) -> int:
