@@ -114,7 +114,7 @@ class Life:
         self.signals.expire(now, self.facts)
         self.signals.second(second, closed, self.facts)
         sampling = second % self.spec.sample_s == 0 and self.facts.knows_vitals()
-        if sampling or self.spec.every_second:
+        if self.spec.every_second:
             self.signals.figures(self.facts)
         self._judge(now, True, bad, sampling, ladders, emission)
 
@@ -211,6 +211,7 @@ class Life:
 
     def _tell_signals(self, instant: Instant, flipped: int) -> None:
         self.facts.flipped = 0
+        self.signals.figures(self.facts)
         names = self.spec.catalogue.names
         known = range(self.spec.catalogue.vitals, len(names))
         message = SignalsSample(

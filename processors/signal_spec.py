@@ -78,6 +78,7 @@ class SignalsSpec:
         self.duration = catalogue.places["stagnation_duration"]
         self.potential = catalogue.places["creative_potential"]
         self.drift = catalogue.places["drift"]
+        self.volatility = catalogue.places["volatility"]
         self.interruptions = catalogue.places["interruptions"]
         self.stagnation = catalogue.places["stagnation"]
         self.rigidity = catalogue.places["rigidity"]

@@ -34,6 +34,7 @@ class Signals:
         "_chaos",
         "_chaos_average",
         "_clarity",
+        "_drift",
         "_drift_average",
         "_hidden",
         "_long",
@@ -45,6 +46,7 @@ class Signals:
         "_short",
         "_stagnant_since",
         "_trust",
+        "_volatility",
         "due",
         "restless",
         "spec",
@@ -60,6 +62,8 @@ class Signals:
         self._long: History | None = None
         # means of the judged windows now, and of the last `lag` seconds by second modulo lag + 1; unknown: NaN
         self._clarity = self._chaos = self._trust = self._pain = nan
+        # what was published of these, as it counted at the last whole second; NaN: nothing
+        self._drift = self._volatility = nan
         self._recent = vec[float]()
         self._second = 0
         self._rhythm = self._chaos_average = self._drift_average = nan
@@ -109,6 +113,8 @@ class Signals:
         self._chaos = facts.mean(vitals[CHAOS].place)
         self._trust = facts.mean(vitals[TRUST].place)
         self._pain = facts.mean(vitals[PAIN].place)
+        self._drift = facts.values[self.spec.drift]
+        self._volatility = facts.values[self.spec.volatility] if self.spec.volatility in self._published else nan
         self._remember(second)
         self._rhythm_second(facts)
         if closed % SHORT_S == 0 and self._short is not None and self._long is not None:
@@ -122,11 +128,13 @@ class Signals:
         self._put(self.spec.potential, self._creative_potential(), facts)
 
     def figures(self, facts: Facts) -> None:
-        """Brings the signals up to date that are told, but that no second needs."""
+        """Brings the signals up to date that are told, but that no second needs: to the last whole second."""
         means = (self._clarity, self._chaos, self._trust, self._pain)
         vitals = self.spec.vitals
         volatility = self.volatility()
         self._set("volatility", volatility, facts)
+        if not isnan(self._volatility):
+            volatility = self._volatility
         beat = self.spec.parameters.heartbeat
         rate = None if volatility is None else min(max(beat.rest + beat.per_volatility * volatility, beat.least), beat.greatest)
         self._set("heartbeat", rate, facts)
@@ -138,8 +146,7 @@ class Signals:
                 coherence = vitality = nan
         self._set("coherence", 1 - coherence / 4, facts)
         self._set("vitality", vitality / 4, facts)
-        drift = facts.at(self.spec.drift)
-        self._set("alive_index", None if drift is None else (self._clarity + self._trust) / 2 - drift, facts)
+        self._set("alive_index", (self._clarity + self._trust) / 2 - self._drift, facts)
 
     def volatility(self) -> float | None:
         """√ of the mean, over the four vitals, of (30 s mean now − 30 s mean a lag ago)²; None: one is unknown."""
@@ -219,9 +226,9 @@ class Signals:
             if bright <= rule.clarity_above or calm >= rule.chaos_below:
                 return False
             unknown = unknown or isnan(bright) or isnan(calm)
-        if unknown:
-            return None
-        return history.spread(CLARITY, number) <= rule.stddev and history.spread(CHAOS, number) <= rule.stddev
+        if history.spread(CLARITY, number) > rule.stddev or history.spread(CHAOS, number) > rule.stddev:
+            return False
+        return None if unknown else True
 
     def _rigidity(self, history: History) -> bool | None:
         rule = self.spec.parameters.rigidity
@@ -295,7 +302,7 @@ class Signals:
             None if self._short is None else self._short.dump(),
             None if self._long is None else self._long.dump(),
             bytes(memoryview(self._recent)),
-            [self._clarity, self._chaos, self._trust, self._pain],
+            [self._clarity, self._chaos, self._trust, self._pain, self._drift, self._volatility],
             self._second,
             [self._rhythm, self._chaos_average, self._drift_average],
             self._stagnant_since,
@@ -305,7 +312,7 @@ class Signals:
         """Takes up a dumped state, of this or another configuration, and tells `facts`."""
         published, computed, short, long, recent, means, self._second, rhythm, self._stagnant_since = state
         spec = self.spec
-        self._clarity, self._chaos, self._trust, self._pain = means
+        self._clarity, self._chaos, self._trust, self._pain, self._drift, self._volatility = means
         self._rhythm, self._chaos_average, self._drift_average = rhythm
         for name, value in computed.items():
             if name in spec.places:

@@ -20,7 +20,7 @@ from processors.series import Series, Status
 from processors.subject import Subject
 from processors.windows import Part
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 
 _FITS: Final = 1 << 61
 """Integers beyond it are rare; up to it a comparison is that of machine integers."""

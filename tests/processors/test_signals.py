@@ -63,21 +63,23 @@ class Timeline:
         return sum(said) / len(said)
 
 
-@cases(25)
-@hypothesis.given(st.integers(0, 2**20), st.sampled_from([None, 0.2]))
-def test_numbers_are_their_definitions(seed: int, drift: float | None) -> None:
-    """Coherence, vitality, volatility, heartbeat, rhythm, potential and index at minute 2 are those of the definitions."""
+@cases(50)
+@hypothesis.given(st.integers(0, 2**20), st.sampled_from([None, 0.2]), st.sampled_from([120, 107]))
+def test_numbers_are_their_definitions(seed: int, drift: float | None, at: int) -> None:
+    """Coherence, vitality, volatility, heartbeat, rhythm, potential and index are those of the definitions, at minute 2 and between
+    two minutes, where another signal becomes yes."""
     dice = random.Random(seed)
     line = Timeline()
     level = {name: dice.random() for name in HEALTHY}
     if drift is not None:
         line.say(0, drift=drift)
-    for second in range(121):
+    for second in range(at + 1):
+        if second == 107:
+            line.say(second, system_threat=1.0)
         if second % 20 == 0:
             level = {name: dice.random() for name in HEALTHY}
         line.say(second, **{name: min(1.0, max(0.0, value + dice.gauss(0, 0.05))) for name, value in level.items()})
-    at, sample = next((at, sample) for at, sample in line.samples() if at == 120)
-    got = sample.values
+    got = next(sample for second, sample in line.samples() if second == at).values
     vitals = {name: CONFIG.metrics[name] for name in HEALTHY}
     now = {name: line.mean(name, at) for name in HEALTHY}
     before = {name: line.mean(name, at - 60) for name in HEALTHY}
@@ -125,6 +127,33 @@ def _rhythm(line: Timeline, until: int, drift: float) -> float:
 def changes(line: Timeline, name: str) -> list[tuple[int, float]]:
     """When a yes-or-no signal changed, and to what."""
     return [(at, sample.values.get(name, -1)) for at, sample in line.samples() if name in sample.changed]
+
+
+def test_a_heart_beats_as_the_published_volatility_says() -> None:
+    """It is computed of the volatility that holds; a drift or volatility that comes between two whole seconds counts from the next on."""
+    line = Timeline()
+    line.live(range(100))
+    line.say(100, volatility=0.5, drift=0.1)
+    line.live(range(100, 110))
+    line.say(110, drift=0.9, volatility=1.0)
+    line.say(110, system_threat=1.0)
+    samples = dict(line.samples())
+    assert samples[110].values["volatility"] == 1.0
+    assert samples[110].values["heartbeat"] == 90.0
+    assert samples[110].values["alive_index"] == pytest.approx(0.8 - 0.1, abs=1e-6)
+    line.live(range(110, 121))
+    assert dict(line.samples())[120].values["heartbeat"] == 120.0
+
+
+def test_stagnation_is_no_where_a_window_is_empty_and_the_others_decide() -> None:
+    """One window of clarity is missing, but chaos has varied too much all the while."""
+    line = Timeline()
+    for second in range(361):
+        levels = {"chaos": 0.24 if second // 40 % 2 else 0.02} | ({} if 120 <= second < 130 else {"clarity": 0.9})
+        line.say(second, **levels)
+        line.tick(second)
+    values = dict(line.samples())[360].values
+    assert (values["stagnation"], values["stagnation_duration"]) == (0.0, 0.0)
 
 
 def test_stagnation_is_five_minutes_of_high_clarity_and_low_chaos() -> None:
