@@ -113,7 +113,10 @@ class Alerts:
             if track.since < 0:
                 track.since = status.since
             occasion.since = track.since
-            track.occasion = occasion
+            if track.alert is None or track.want != NO_ALERT:
+                track.occasion = occasion
+            else:
+                track.begun = occasion  # the alert is over, but held: what ended it is what it will tell
             return
         want = NO_ALERT if status.priority is None else PRIORITIES.index(status.priority)
         known = self._find(status.metric, "slo")
@@ -124,12 +127,15 @@ class Alerts:
         unknown = self._find(status.metric, "unknown")
         if unknown is not None:
             unknown.since = -1
+            unknown.begun = None
             unknown.occasion = occasion
             self._turn(instant, unknown, NO_ALERT)
 
     def _pass_time(self, instant: Instant, track: Track) -> None:
         spec = self._spec
         if track.since >= 0 and track.want == NO_ALERT and instant.now >= track.since + spec.unknown_ms:
+            if track.begun is not None:
+                track.occasion, track.begun = track.begun, None
             self._turn(instant, track, spec.unknown)
         if instant.now >= track.calm_at(spec.flapping_ms):
             track.changes = []
@@ -235,7 +241,7 @@ class Alerts:
         if track.alert is not None:
             track.occasion = track.alert.occasion
             self._close(instant, track, resolution)
-        track.want, track.since, track.changes = NO_ALERT, -1, []
+        track.want, track.since, track.changes, track.begun = NO_ALERT, -1, [], None
 
     def _enter(
         self,

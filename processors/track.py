@@ -23,10 +23,10 @@ class Track:
         settled: priority at which a person has ended it while it was still wrong, −1: nobody has.
         since: subject time (ms) since which the metric is UNKNOWN (kind `unknown`), −1: it is not.
         changes: subject times (ms) of the latest changes of `want`. flapping: whether changes are held as one alert.
-        occasion: the latest status or budget.
+        occasion: the latest status or budget. begun: the UNKNOWN that has begun while the alert of an earlier one is held.
     """
 
-    __slots__ = ("alert", "changes", "flapping", "kind", "metric", "occasion", "settled", "since", "want")
+    __slots__ = ("alert", "begun", "changes", "flapping", "kind", "metric", "occasion", "settled", "since", "want")
 
     def __init__(self, metric: str, kind: AlertKind) -> None:
         self.metric = metric
@@ -37,6 +37,7 @@ class Track:
         self.changes: list[int] = []
         self.flapping = False
         self.occasion: Occasion | None = None
+        self.begun: Occasion | None = None
         self.alert: Alert | None = None
 
     def note_change(self, now: int, number: int, window: int) -> bool:
@@ -77,12 +78,13 @@ class Track:
             self.changes,
             alert.dump() if alert is not None else None,
             None if shared or occasion is None else occasion.dump(),
+            None if self.begun is None else self.begun.dump(),
         ]
 
 
 def load_track(state: list[Any]) -> Track:
     """The other way of `Track.dump`."""
-    metric, kind, want, settled, since, flapping, changes, alert, occasion = state
+    metric, kind, want, settled, since, flapping, changes, alert, occasion, begun = state
     track = Track(metric, kind)
     track.want, track.settled, track.since, track.flapping, track.changes = want, settled, since, flapping, list(changes)
     if alert is not None:
@@ -90,4 +92,6 @@ def load_track(state: list[Any]) -> Track:
         track.occasion = track.alert.occasion
     if occasion is not None:
         track.occasion = load_occasion(occasion)
+    if begun is not None:
+        track.begun = load_occasion(begun)
     return track

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.processors.alerting import MONDAY, Desk
+from tests.processors.alerting import MONDAY, Desk, replaced, spec_of
 
 MINUTE = 60
 HOUR = 3600
@@ -135,6 +135,22 @@ def test_calm_with_the_trouble_still_there() -> None:
         "640 C acknowledged P2 chaos slo",
         "1000 C resolved P2 chaos slo: recovered",
     ]
+
+
+def test_what_ended_a_held_unknown_is_told_though_another_has_begun() -> None:
+    """The calm is over while the metric is UNKNOWN anew, but not for long enough: what ended it is its evidence."""
+    spec = spec_of(replaced(unknown_after="10s", flapping_changes=2, flapping_window="1m"))
+    desk = Desk(spec).at(0, chaos="UNKNOWN missing").at(20, chaos="OK").at(75, chaos="UNKNOWN late").until(100)
+    assert desk.lines()[-3:] == [
+        "80 A resolved P2 chaos unknown: recovered",
+        "80 A PM is not told by email",
+        "85 B pending P2 chaos unknown",
+    ]
+    events = desk.events()
+    ended, opened = (next(event for event in events[::-1] if event.state == state) for state in ("resolved", "pending"))
+    (_, recovered, again) = desk.history["chaos"]
+    assert (ended.value, ended.evidence.last_offset) == (recovered.value, recovered.evidence.last_offset)
+    assert (opened.since, opened.evidence.last_offset) == (again.since, again.evidence.last_offset)
 
 
 def test_four_changes_or_five_in_a_longer_time_are_no_flapping() -> None:
