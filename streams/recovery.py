@@ -6,7 +6,7 @@ They block, so they run in threads. Each waits for a broker that is away.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -95,23 +95,21 @@ def _passing(error: KafkaError) -> bool:
     )
 
 
-def read_states(kafka: str, checkpoints_topic: str, marks: Mapping[int, Mark]) -> dict[int, dict[bytes, bytes]]:
-    """The states that each partition's mark makes visible: partition → subject key → state."""
+def read_states(kafka: str, checkpoints_topic: str, partition: int, mark: Mark) -> dict[bytes, bytes]:
+    """The states of a partition that its mark makes visible, by subject key."""
+    if mark.first < 0:
+        return {}
     consumer = reader(kafka)
     try:
-        return {
-            partition: newest_states(
-                (
-                    (message.key() or b"", message.value(), headers.get(HEADER_LINEAGE, b"").decode("ascii", "replace"), at)
-                    for message in read_range(consumer, checkpoints_topic, partition, mark.first, mark.last)
-                    for headers in (headers_of(message),)
-                    if (at := offset_in(headers.get(HEADER_AT))) is not None
-                ),
-                mark.lineage,
-            )
-            for partition, mark in marks.items()
-            if mark.first >= 0
-        }
+        return newest_states(
+            (
+                (message.key() or b"", message.value(), headers.get(HEADER_LINEAGE, b"").decode("ascii", "replace"), at)
+                for message in read_range(consumer, checkpoints_topic, partition, mark.first, mark.last)
+                for headers in (headers_of(message),)
+                if (at := offset_in(headers.get(HEADER_AT))) is not None
+            ),
+            mark.lineage,
+        )
     finally:
         consumer.close()
 

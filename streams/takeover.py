@@ -58,21 +58,18 @@ class Takeover:
         """The partitions as they stand at their commits, ready to read on. Waits while the broker, or a configuration, is away."""
         if not wanted:
             return []
-        marks = {number: found[1] for number, found in wanted.items() if found is not None and found[1] is not None}
-        states, found_ends = await asyncio.gather(
-            asyncio.to_thread(recovery.read_states, self._settings.kafka, self._checkpoints, marks),
-            ends.ends([TP(self._points, number) for number in wanted]),
-        )
+        found_ends = await ends.ends([TP(self._points, number) for number in wanted])
         taken = []
         for number, found in wanted.items():
-            mark = marks.get(number)
+            mark = None if found is None else found[1]
             if mark is None or found is None:
                 # by its number: a round of an earlier assignment may still be on its way, and must not be taken for the beginning
                 next_offset, name = await self._beginning(number)
                 engine, heads = self._engine(number, await self._configs.wait_for(name)), []
             else:
                 next_offset = found[0]
-                own = states.pop(number, {})
+                # one partition after the other: of 100,000 subjects the states are as large as what becomes of them
+                own = await asyncio.to_thread(recovery.read_states, self._settings.kafka, self._checkpoints, number, mark)
                 heads = [recovery.state_head(raw) for raw in own.values()]
                 for name in {name for _, name in heads}:
                     await self._configs.wait_for(name)
@@ -92,7 +89,7 @@ class Takeover:
         return taken
 
     async def _restored(self, number: int, mark: Mark, next_offset: int, states: dict[bytes, bytes]) -> PartitionEngine:
-        """An engine with these states, which are taken out: of 100,000 subjects they are as large as what becomes of them."""
+        """An engine with these states, which are taken out one by one."""
         engine = self._engine(number, await self._configs.wait_for(mark.config))
         engine.restore(
             (states.pop(key) for key in list(states)),
