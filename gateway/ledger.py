@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -166,27 +167,36 @@ class Ledger:
         return await asyncio.to_thread(self._end_time, TopicPartition(topic, partition))
 
     def _end_time(self, place: TopicPartition) -> int:
-        settings = {**UNCOMMITTED, "group.id": "iskra-gateway", "enable.partition.eof": True, "log_level": 2}
+        settings = {**UNCOMMITTED, "group.id": "iskra-gateway", "enable.partition.eof": True, "fetch.wait.max.ms": 10, "log_level": 2}
         reader = Consumer({**settings, "bootstrap.servers": self._settings["bootstrap.servers"]})
         try:
             low, high = reader.get_watermark_offsets(place, timeout=PROBE_S)
-            back = 1
-            while low < high:
-                reader.assign([TopicPartition(place.topic, place.partition, max(low, high - back))])
-                last = reader.poll(PROBE_S)
+            if low >= high:
+                return 1
+            back, latest = 1, 0
+            reader.assign([TopicPartition(place.topic, place.partition, high - back)])
+            deadline = time.monotonic() + 2 * PROBE_S
+            while time.monotonic() < deadline:
+                last = reader.poll(0.1)
                 if last is None:
-                    raise Away(f"topic {place.topic}, partition {place.partition}: its last record did not come")
+                    continue
                 error = last.error()
                 if error is None:
-                    return max(1, int(last.timestamp()[1]))
-                if error.code() != END or high - back <= low:
-                    break
-                back *= 10  # only a transaction's marks stood there, which nobody is given
+                    latest = max(latest, int(last.timestamp()[1]))
+                    if (last.offset() or 0) >= high - 1:
+                        return max(1, latest)
+                elif error.code() != END:
+                    raise Away(error.str())
+                elif latest or high - back <= low:
+                    return max(1, latest)
+                else:
+                    back *= 10  # only a transaction's marks stood there, which nobody is given
+                    reader.assign([TopicPartition(place.topic, place.partition, max(low, high - back))])
         except KafkaException as error:
             raise Away(str(error.args[0])) from None
         finally:
             reader.close()
-        return 1
+        raise Away(f"topic {place.topic}, partition {place.partition}: its last record did not come")
 
     async def append(self, records: list[Record], within: float) -> int:
         """Sends all records and returns once the broker has acknowledged every one: the offset of that acknowledged last (−1: none).

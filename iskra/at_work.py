@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from iskra.findings import Finding, bad, good
 from iskra.stack import probes
 from iskra.stack.kafka import QUICK_CLIENT
-from schemas.topics import POINTS, full_name
+from schemas.topics import POINTS, UNCOMMITTED, full_name
 
 ANSWER_TIMEOUT_S = 3.0
 FAR = 60
@@ -95,7 +95,7 @@ class _Behind:
         self._topic = full_name(namespace, POINTS)
         self._group = f"{namespace}.worker"
         self._admin = AdminClient({"bootstrap.servers": kafka, **QUICK_CLIENT})
-        self._consumer = Consumer({"bootstrap.servers": kafka, "group.id": "iskra.readers", **QUICK_CLIENT})  # never joined
+        self._consumer = Consumer({"bootstrap.servers": kafka, "group.id": "iskra.readers", **UNCOMMITTED, **QUICK_CLIENT})  # never joined
 
     def close(self) -> None:
         """Closes the connection."""

@@ -114,7 +114,7 @@ class Alerts:
                 track.since = status.since
             occasion.since = track.since
             if track.alert is None or track.want != NO_ALERT:
-                track.occasion = occasion
+                track.occasion, track.begun = occasion, None
             else:
                 track.begun = occasion  # the alert is over, but held: what ended it is what it will tell
             return

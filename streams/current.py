@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from schemas.headers import headers_of
 from schemas.topics import HEADER_ID
 from streams.outputs import HEADER_AT
-from streams.recovery import offset_in, offset_of, read_range, reader
+from streams.recovery import offset_in, offset_of, read_range, reader, watermarks
 
 log = structlog.get_logger(__name__)
 
@@ -93,6 +93,7 @@ class CurrentGuard:
         self._topic = topic
         self._inputs = inputs
         self._ends: dict[int, int] = {}
+        self._looked: set[int] = set()
         self._rewrite = rewrite
         self._on_read = on_read
         self._commands: queue.SimpleQueue[tuple[str, int, object]] = queue.SimpleQueue()
@@ -128,23 +129,27 @@ class CurrentGuard:
     def _run(self) -> None:
         # statuses come in lumps here, so that the hot path is not disturbed by every one of them
         consumer = reader(self._kafka, **{"fetch.wait.max.ms": 500, "fetch.min.bytes": 65_536, "queued.max.messages.kbytes": 4_096})
+        asker = reader(self._kafka)  # on a connection of its own: the other's fetches wait for half a second
         try:
             while not self._ended.is_set():
                 try:
-                    self._step(consumer)
+                    self._step(consumer, asker)
                 except KafkaException as error:
                     log.warning("reading slo.current", error=str(error))
                     self._ended.wait(1.0)
         finally:
             consumer.close()
+            asker.close()
 
-    def _step(self, consumer: Consumer) -> None:
+    def _step(self, consumer: Consumer, asker: Consumer) -> None:
         self._obey(consumer)
         if not self._latest:
             self._ended.wait(0.1)
             return
-        for message in consumer.consume(1_000, 0.3):
-            self._see(consumer, message)
+        messages = consumer.consume(1_000, 0.3)
+        self._looked.clear()  # what stands in them was caused by what was in the log before they came
+        for message in messages:
+            self._see(asker, message)
         for partition, latest in self._latest.items():
             for key, offset in latest.take_stale().items():
                 self._write_again(partition, key, offset)
@@ -166,7 +171,7 @@ class CurrentGuard:
                 self._latest[partition] = Latest()
                 consumer.incremental_assign([TopicPartition(self._topic, partition, 0)])
 
-    def _see(self, consumer: Consumer, message: Message) -> None:
+    def _see(self, asker: Consumer, message: Message) -> None:
         error = message.error()
         partition = message.partition() or 0
         if error is not None:
@@ -178,20 +183,18 @@ class CurrentGuard:
         latest = self._latest.get(partition)
         headers = headers_of(message)
         key, at = message.key(), offset_in(headers.get(HEADER_AT))
-        if latest is None or key is None or at is None or not self._is_in_log(consumer, partition, at):
+        if latest is None or key is None or at is None or not self._is_in_log(asker, partition, at):
             return
         rank = order(at, headers.get(HEADER_ID, b""))
         if rank is not None:
             latest.see(key, rank, offset_of(message))
 
-    def _is_in_log(self, consumer: Consumer, partition: int, at: int) -> bool:
+    def _is_in_log(self, asker: Consumer, partition: int, at: int) -> bool:
         """Whether the input offset exists: what claims a later one would be held for the latest for ever."""
-        if at >= self._ends.get(partition, 0):
-            try:
-                _, self._ends[partition] = consumer.get_watermark_offsets(TopicPartition(self._inputs, partition), timeout=1.0)
-            except KafkaException:
-                return True  # nobody can tell now, and what workers write exists
-        return at < self._ends[partition]
+        if at >= self._ends.get(partition, 0) and partition not in self._looked:
+            _, self._ends[partition] = watermarks(asker, self._inputs, partition)
+            self._looked.add(partition)
+        return at < self._ends.get(partition, 0)
 
     def _write_again(self, partition: int, key: bytes, offset: int) -> None:
         consumer = reader(self._kafka)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -88,32 +88,40 @@ class Processing:
         async with self._turn:
             pass
 
-    async def _batches(self, partition: Partition, batches: Iterable[Any]) -> None:
+    async def _batches(self, partition: Partition, batches: Sequence[Any]) -> None:
+        anew: list[Any] = []
         for batch in batches:
             if partition.halted or partition.gap_at is not None:
                 return
             if partition.waits_for is not None:
                 partition.backlog.append(batch)
-            elif not isinstance(batch, list) and batch.is_control_batch:
+            elif isinstance(batch, list):
+                await self._records(partition, batch)
+            elif batch.is_control_batch:
+                if batch.base_offset > partition.next_offset:
+                    partition.gap_at = batch.base_offset
+                    self._on_gap(partition)
+                    return
                 partition.next_offset = max(partition.next_offset, batch.next_offset)
+            elif anew:
+                await self._records(partition, [record for record in anew if batch.base_offset <= record.offset < batch.next_offset])
             else:
-                await self._batch(partition, batch)
+                try:
+                    await self._records(partition, batch)
+                except UnicodeDecodeError:
+                    # at a header's name that is no UTF-8 aiokafka's batch stops for good: from there on the round is read in another way
+                    first = partition.next_offset
+                    if partition.engine.position >= first:
+                        raise  # it came of applying a record
+                    last = max((each.next_offset for each in batches if not isinstance(each, list)), default=first) - 1
+                    anew = await asyncio.to_thread(self._reread, partition.number, first, last)
+                    if partition.halted:
+                        return
+                    partition.waits_for = None  # a marker before it is among them
+                    await self._records(partition, [record for record in anew if record.offset < batch.next_offset])
         if partition.catch_up is not None and partition.next_offset >= partition.catch_up and not partition.halted:
             partition.catch_up = None
             self._on_caught_up(partition)
-
-    async def _batch(self, partition: Partition, batch: Any) -> None:
-        """Applies a batch. At a header's name that is no UTF-8 aiokafka stops for good: from there on it is read anew in another way."""
-        try:
-            await self._records(partition, batch)
-        except UnicodeDecodeError:
-            first = partition.next_offset
-            if isinstance(batch, list) or partition.engine.position >= first:
-                raise  # it came of applying a record
-            records = await asyncio.to_thread(self._reread, partition.number, first, batch.next_offset - 1)
-            if not partition.halted:
-                partition.waits_for = None  # a marker before it is among them
-                await self._records(partition, records)
 
     async def _records(self, partition: Partition, batch: Iterable[Any]) -> None:
         points_of = partition.engine.points

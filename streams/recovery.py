@@ -128,16 +128,27 @@ class Reread(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
-def read_anew(kafka: str, topic: str, partition: int, first: int, last: int) -> list[Reread]:
-    """The records from offset `first` to `last` (inclusive), read by a client that no header stops; waits while the broker is away."""
-    consumer = reader(kafka)
-    try:
+class Rereader:
+    """Reads records of a topic by a client that no header stops; it stays open from the first use on. One thread at a time."""
+
+    def __init__(self, kafka: str, topic: str) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._consumer: Consumer | None = None
+
+    def read(self, partition: int, first: int, last: int) -> list[Reread]:
+        """The records from offset `first` to `last` (inclusive); waits while the broker is away."""
+        if self._consumer is None:
+            self._consumer = reader(self._kafka)
         return [
             Reread(offset_of(message), message.timestamp()[1], message.value(), list(headers_of(message).items()))
-            for message in read_range(consumer, topic, partition, first, last)
+            for message in read_range(self._consumer, self._topic, partition, first, last)
         ]
-    finally:
-        consumer.close()
+
+    def close(self) -> None:
+        """Ends the reading."""
+        if self._consumer is not None:
+            self._consumer.close()
 
 
 def state_head(raw: bytes) -> tuple[int, str]:

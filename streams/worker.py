@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-from functools import partial
 from time import monotonic, perf_counter
 from typing import Any, cast
 
@@ -28,7 +27,7 @@ from streams.metrics import Metrics, RebalanceSensor
 from streams.outputs import Outputs
 from streams.partition import Partition
 from streams.processing import Processing
-from streams.recovery import read_anew
+from streams.recovery import Rereader
 from streams.settings import Settings
 from streams.takeover import Takeover, keeps
 from streams.ticks import Ticker
@@ -64,6 +63,7 @@ class Worker:
         self.outputs = Outputs(settings.kafka, settings.namespace, self.fail)
         self.configs = Configs(settings.kafka, settings.namespace, settings.config, self.outputs)
         self.app = faust_app.build(settings, self._on_round, self._wanted_offset)
+        self._rereader = Rereader(settings.kafka, self.app.points_topic)
         self.processing = Processing(
             self.partitions,
             self.outputs,
@@ -73,7 +73,7 @@ class Worker:
             on_waiting=self._on_waiting,
             on_caught_up=self._on_caught_up,
             on_gap=self._on_gap,
-            reread=partial(read_anew, settings.kafka, self.app.points_topic),
+            reread=self._rereader.read,
         )
         self.ticker = Ticker(settings.kafka, self.app.points_topic, self._ticking)
         self.guard = CurrentGuard(
@@ -192,6 +192,7 @@ class Worker:
         self.guard.close()
         self.outputs.close(1.0 if orderly else 0.2)
         self.configs.close()
+        self._rereader.close()
         self.metrics.close()
         log.info("stopped", orderly=orderly)
 

@@ -288,8 +288,12 @@ class Consumer:
             return
         where = (record.topic(), record.partition())
         self._next[where] = record.offset() + 1
-        if self._ends.get(where, -1) == record.offset() + 1:
-            del self._ends[where]
+        if self._bounded:
+            end = self._ends.get(where, 0)
+            if record.offset() + 1 >= end:
+                self._ends.pop(where, None)
+            if record.offset() >= end:
+                return
         messages: list[Message | ClientError]
         try:
             messages = [*self._read(record, self._short[record.topic()])]

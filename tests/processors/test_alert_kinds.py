@@ -140,7 +140,9 @@ def test_calm_with_the_trouble_still_there() -> None:
 def test_what_ended_a_held_unknown_is_told_though_another_has_begun() -> None:
     """The calm is over while the metric is UNKNOWN anew, but not for long enough: what ended it is its evidence."""
     spec = spec_of(replaced(unknown_after="10s", flapping_changes=2, flapping_window="1m"))
-    desk = Desk(spec).at(0, chaos="UNKNOWN missing").at(20, chaos="OK").at(75, chaos="UNKNOWN late").until(100)
+    desk = (
+        Desk(spec).at(0, chaos="UNKNOWN missing").at(20, chaos="OK").at(75, chaos="UNKNOWN late").at(82, chaos="UNKNOWN stuck").until(100)
+    )
     assert desk.lines()[-3:] == [
         "80 A resolved P2 chaos unknown: recovered",
         "80 A PM is not told by email",
@@ -148,9 +150,9 @@ def test_what_ended_a_held_unknown_is_told_though_another_has_begun() -> None:
     ]
     events = desk.events()
     ended, opened = (next(event for event in events[::-1] if event.state == state) for state in ("resolved", "pending"))
-    (_, recovered, again) = desk.history["chaos"]
+    (_, recovered, late, stuck) = desk.history["chaos"]
     assert (ended.value, ended.evidence.last_offset) == (recovered.value, recovered.evidence.last_offset)
-    assert (opened.since, opened.evidence.last_offset) == (again.since, again.evidence.last_offset)
+    assert (opened.since, opened.evidence.last_offset) == (late.since, stuck.evidence.last_offset)
 
 
 def test_four_changes_or_five_in_a_longer_time_are_no_flapping() -> None:

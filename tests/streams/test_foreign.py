@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from iskra import config_files
 from iskra.client import Commander, Consumer
 from schemas.commands import MuteVoice
 from schemas.config import ENGINE_VERSION, config_hash, published, to_json
-from schemas.partitioning import partition_for
+from schemas.partitioning import partition_for, subject_key
 from schemas.topics import DEAD_LETTERS, DEFAULT_PARTITIONS, POINTS, STATUS, WINDOWS, full_name
 from streams.current import order
 from streams.recovery import offset_in
@@ -125,3 +126,37 @@ def test_points_of_a_transaction_count_when_they_stand_in_the_log(kafka: str, na
         assert [message.offset for message in consumer.read_to_end(30)] == [1, 2, 3]  # behind the configuration's marker
     (command,) = [message for message in dump(kafka, topic)[partition] if message.offset() == place.offset]
     assert command.timestamp()[1] == START_MS + 2000
+
+
+@pytest.mark.kafka
+def test_a_partition_in_which_somebody_writes_all_the_time_has_an_end(kafka: str, namespace: str) -> None:
+    """Behind a transaction's mark, too: what is asked for up to the end ends there, and the time of the end is told."""
+    topic = full_name(namespace, POINTS)
+    producer = Producer({"bootstrap.servers": kafka, "transactional.id": namespace})
+    producer.init_transactions(60)
+    producer.begin_transaction()
+    point = b'{"subject":"alpha","metric":"clarity","value":0.8,"ts":%d}' % START_MS
+    producer.produce(topic, point, b"default/alpha", 0, timestamp=START_MS)
+    producer.commit_transaction(60)
+    ended = threading.Event()
+
+    def write() -> None:
+        busy = Producer({"bootstrap.servers": kafka, "linger.ms": 0})
+        while not ended.wait(0.02):
+            busy.produce(topic, point, b"default/alpha", 0, timestamp=START_MS + 1000)
+            busy.poll(0)
+        busy.flush(30)
+
+    with Consumer(kafka, "metrics.points", namespace=namespace, until_end=True) as consumer:
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            assert [message.offset for message in consumer] == [0]
+            alpha = next(name for name in map(str, range(100)) if partition_for(subject_key("default", name), DEFAULT_PARTITIONS) == 0)
+            with Commander(kafka, namespace=namespace) as commander:
+                place = commander.send(MuteVoice(subject=alpha, voice="pino", who="ada"))
+        finally:
+            ended.set()
+            thread.join()
+    (command,) = [message for message in dump(kafka, topic)[0] if message.offset() == place.offset]
+    assert command.timestamp()[1] == START_MS + 1000
